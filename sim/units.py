@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NewType
+import re
+from fractions import Fraction
+from types import MappingProxyType
+from typing import NamedTuple, NewType
 
 Ns = NewType("Ns", int)
 Wei = NewType("Wei", int)
@@ -17,6 +20,66 @@ DAY = 24 * HOUR
 
 GWEI = 10**9
 ETHER = 10**18
+
+UNITS = MappingProxyType(
+    {
+        "ns": ("ns", Fraction(1)),
+        "us": ("ns", Fraction(US)),
+        "\u00b5s": ("ns", Fraction(US)),  # the micro sign
+        "\u03bcs": ("ns", Fraction(US)),  # the Greek letter
+        "ms": ("ns", Fraction(MS)),
+        "s": ("ns", Fraction(S)),
+        "m": ("ns", Fraction(MINUTE)),
+        "h": ("ns", Fraction(HOUR)),
+        "d": ("ns", Fraction(DAY)),
+        "wei": ("wei", Fraction(1)),
+        "gwei": ("wei", Fraction(GWEI)),
+        "eth": ("wei", Fraction(ETHER)),
+        "ether": ("wei", Fraction(ETHER)),
+        "gas": ("gas", Fraction(1)),
+        "B": ("bytes", Fraction(1)),
+        "bytes": ("bytes", Fraction(1)),
+        "kB": ("bytes", Fraction(10**3)),
+        "MB": ("bytes", Fraction(10**6)),
+        "GB": ("bytes", Fraction(10**9)),
+        "KiB": ("bytes", Fraction(1 << 10)),
+        "MiB": ("bytes", Fraction(1 << 20)),
+        "GiB": ("bytes", Fraction(1 << 30)),
+        "%": ("ratio", Fraction(1, 100)),
+        "bps": ("ratio", Fraction(1, 10_000)),
+    }
+)
+"""Every unit a user may write: the base unit it stands for, and how many of those it is."""
+
+_QUANTITY = re.compile(r"([+-]?(?:\d[\d_]*)(?:\.\d+)?(?:[eE][+-]?\d{1,3})?)\s*([^\s\d.+-]*)")
+
+
+class Quantity(NamedTuple):
+    """An exact number in a base unit: `ns`, `wei`, `gas`, `bytes`, `ratio`, or None where no unit was written."""
+
+    value: Fraction
+    unit: str | None
+
+
+def parse_quantity(text: str) -> Quantity:
+    """Return what *text* says, exactly: `12s`, `2 gwei`, `0.3%`, `1.5 ether`, `2 GiB`, `1e18`.
+
+    Raises:
+        ValueError: it is no number, or its unit does not exist; the message names the units there are.
+
+    >>> parse_quantity("1.5 gwei")
+    Quantity(value=Fraction(1500000000, 1), unit='wei')
+    """
+    match = _QUANTITY.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is not a number with a unit, such as 12s, 2 gwei or 0.3%")
+    number, unit = Fraction(match[1].replace("_", "")), match[2]
+    if not unit:
+        return Quantity(number, None)
+    if unit not in UNITS:
+        raise ValueError(f"unknown unit {unit!r} in {text!r}; there are {', '.join(UNITS)}")
+    base, size = UNITS[unit]
+    return Quantity(number * size, base)
 
 
 def format_ns(value_ns: int) -> str:
