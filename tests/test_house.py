@@ -59,6 +59,10 @@ def imported(node: ast.AST) -> list[str]:
     return [node.module or ""] if isinstance(node, ast.ImportFrom) else []
 
 
+def distribution(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def late_imports(tree: ast.Module) -> Iterator[tuple[ast.stmt, ast.stmt]]:
     """Yield imports inside functions and under TYPE_CHECKING, each with the statement a reason may stand beside."""
     for node in ast.walk(tree):
@@ -217,7 +221,7 @@ def test_every_import_is_a_declared_requirement(room: str) -> None:
     """What a room imports from PyPI is required by name, not only by luck of another package requiring it."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     listed = project["dependency-groups"]["bot"] if room == "bot" else project["project"]["dependencies"]
-    declared = {re.split(r"[\[<>=!~; ]", line)[0].lower() for line in listed}
+    declared = {distribution(re.split(r"[\[<>=!~; ]", line)[0]) for line in listed}
     owners = packages_distributions()
 
     undeclared = {
@@ -227,7 +231,7 @@ def test_every_import_is_a_declared_requirement(room: str) -> None:
         for node in ast.walk(tree_of(path))
         for name in imported(node)
         if (top := name.partition(".")[0]) in owners and top not in ROOMS
-        if not {owner.lower() for owner in owners[top]} & declared
+        if not {distribution(owner) for owner in owners[top]} & declared
     }
 
     assert not undeclared

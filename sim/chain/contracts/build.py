@@ -1,11 +1,11 @@
 """Contract artefacts, built at set-up: bytecode taken out of npm packages and Vyper sources compiled.
 
-Run as a program (`make setup` does); it imports nothing of Windtunnel, because it runs before there is anything to import.
+A program of the set-up (`make setup` runs it); it imports nothing of Windtunnel.
 
     python build.py extract NODE_MODULES OUT_DIR
     python build.py compile SOURCE.vy OUT.json
 
-Every artefact has Foundry's shape: `{"abi": [...], "bytecode": {"object": "0x..."}, "deployedBytecode": {"object": ...}}`.
+Every artefact has Foundry's shape: `{"abi": [...], "bytecode": {"object": "0x..."}, "deployedBytecode": {...}}`.
 """
 
 from __future__ import annotations
