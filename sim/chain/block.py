@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-import rlp
-
+from sim.chain import rlp
 from sim.chain.keccak import EMPTY_LIST_HASH, EMPTY_TRIE_HASH, keccak
 from sim.chain.transaction import Transaction
 from sim.chain.trie import ordered_root
@@ -59,8 +58,7 @@ class Header:
         later = (self.base_fee, self.withdrawals_root, self.blob_gas_used, self.excess_blob_gas,
                  self.parent_beacon_block_root, self.requests_hash)  # fmt: skip
         fields.extend(value for value in later if value is not None)
-        encoded: bytes = rlp.encode(fields)
-        return encoded
+        return rlp.encode(fields)
 
     @cached_property
     def hash(self) -> bytes:
@@ -103,8 +101,8 @@ class Receipt:
 
     def encode(self) -> bytes:
         """Return the receipt as the receipts trie holds it."""
-        logs = [[log.address, list(log.topics), log.data] for log in self.logs]
-        body: bytes = rlp.encode([self.status, self.cumulative_gas_used, self.bloom.to_bytes(256, "big"), logs])
+        logs: list[rlp.Encodable] = [[log.address, list(log.topics), log.data] for log in self.logs]
+        body = rlp.encode([self.status, self.cumulative_gas_used, self.bloom.to_bytes(256, "big"), logs])
         return bytes((self.type,)) + body if self.type else body
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import rlp
 from coincurve import PrivateKey, PublicKey
 
+from sim.chain import rlp
 from sim.chain.keccak import keccak
 from sim.rng import Stream
 
@@ -98,17 +98,17 @@ def decode(raw: bytes) -> Transaction:
         if kind not in (ACCESS_LIST, DYNAMIC_FEE, BLOB):
             raise TransactionRejected("transaction type not supported")
         return _decode_typed(raw, kind, _items(raw[1:], {ACCESS_LIST: 11, DYNAMIC_FEE: 12, BLOB: 14}[kind]))
-    except (rlp.DecodingError, TypeError, ValueError) as error:
-        raise TransactionRejected(f"rlp: {error}") from None
+    except ValueError as error:
+        raise TransactionRejected(str(error)) from None
 
 
 def _items(encoded: bytes, count: int) -> list[Any]:
     fields = rlp.decode(encoded)
     if not isinstance(fields, list):
-        raise ValueError("expected input list for types.Transaction")
+        raise ValueError("rlp: expected input list for types.Transaction")
     if len(fields) != count:
         few = len(fields) < count
-        raise ValueError(f"too {'few' if few else 'many'} elements for types.Transaction")
+        raise ValueError(f"rlp: too {'few' if few else 'many'} elements for types.Transaction")
     return list(fields)
 
 
@@ -151,17 +151,17 @@ def _decode_typed(raw: bytes, kind: int, fields: list[Any]) -> Transaction:
 
 def _integer(item: Any) -> int:
     if not isinstance(item, bytes):
-        raise ValueError("expected input string or byte for *big.Int")
+        raise ValueError("rlp: expected input string or byte for *big.Int")
     if item[:1] == b"\x00":
-        raise ValueError("non-canonical integer (leading zero bytes) for *big.Int")
+        raise ValueError("rlp: non-canonical integer (leading zero bytes) for *big.Int")
     if len(item) > 32:
-        raise ValueError("value too large for *big.Int")
+        raise ValueError("rlp: value too large for *big.Int")
     return int.from_bytes(item, "big")
 
 
 def _bytes(item: Any) -> bytes:
     if not isinstance(item, bytes):
-        raise ValueError("expected input string or byte for []uint8")
+        raise ValueError("rlp: expected input string or byte for []uint8")
     return item
 
 
@@ -169,7 +169,7 @@ def _recipient(item: Any) -> bytes | None:
     if _bytes(item) == b"":
         return None
     if len(item) != 20:
-        raise ValueError(f"input string too {'short' if len(item) < 20 else 'long'} for common.Address")
+        raise ValueError(f"rlp: input string too {'short' if len(item) < 20 else 'long'} for common.Address")
     return _bytes(item)
 
 
@@ -177,7 +177,7 @@ def _access_list(item: Any) -> AccessList:
     entries = []
     for address, slots in item:
         if len(address) != 20 or any(len(slot) != 32 for slot in slots):
-            raise ValueError("input string too short for types.AccessTuple")
+            raise ValueError("rlp: input string too short for types.AccessTuple")
         entries.append((_bytes(address), tuple(int.from_bytes(slot, "big") for slot in slots)))
     return tuple(entries)
 
@@ -237,8 +237,7 @@ def sign_legacy(
     """Return a signed legacy transaction, replay-protected as EIP-155 has it."""
     fields: list[Any] = [nonce, gas_price, gas, to or b"", value, data]
     parity, r, s = _signature(account_key, rlp.encode([*fields, chain_id, b"", b""]))
-    encoded: bytes = rlp.encode([*fields, parity + 35 + 2 * chain_id, r, s])
-    return encoded
+    return rlp.encode([*fields, parity + 35 + 2 * chain_id, r, s])
 
 
 def _signature(key: bytes, signed: bytes) -> list[int]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import rlp
-
+from sim.chain import rlp
 from sim.chain.keccak import EMPTY_TRIE_HASH, keccak
 
 _Entry = tuple[tuple[int, ...], bytes]
@@ -25,7 +24,7 @@ def ordered_root(items: Sequence[bytes]) -> bytes:
     return keccak(rlp.encode(_node(entries, 0)))
 
 
-def _node(entries: list[_Entry], depth: int) -> list[object]:
+def _node(entries: list[_Entry], depth: int) -> list[rlp.Encodable]:
     first, value = entries[0]
     if len(entries) == 1:
         return [_hex_prefix(first[depth:], leaf=True), value]
@@ -35,7 +34,7 @@ def _node(entries: list[_Entry], depth: int) -> list[object]:
         shared += 1
     if shared > depth:
         return [_hex_prefix(first[depth:shared], leaf=False), _reference(_node(entries, shared))]
-    branch: list[object] = [b""] * 17
+    branch: list[rlp.Encodable] = [b""] * 17
     start = 0
     if len(first) == depth:
         branch[16], start = value, 1
@@ -48,7 +47,7 @@ def _node(entries: list[_Entry], depth: int) -> list[object]:
     return branch
 
 
-def _reference(node: list[object]) -> object:
+def _reference(node: list[rlp.Encodable]) -> rlp.Encodable:
     encoded = rlp.encode(node)
     return node if len(encoded) < 32 else keccak(encoded)
 
