@@ -1,0 +1,1 @@
+"""The forms a verdict and its story take: HTML, Markdown, JUnit."""
