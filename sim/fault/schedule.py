@@ -45,8 +45,10 @@ class When:
     def __post_init__(self) -> None:
         if bool(self.at_ns) == (self.mean_gap_ns is not None):
             raise ValueError(f"a fault has either instants or a rate: {self}")
-        if self.duration_ns < 0 or min(self.at_ns, default=0) < 0 or (self.mean_gap_ns or 1) <= 0:
-            raise ValueError(f"a fault's times must be above 0: {self}")
+        if self.duration_ns < 0 or min(self.at_ns, default=0) < 0:
+            raise ValueError(f"a fault's times must be at least 0: {self}")
+        if self.mean_gap_ns is not None and self.mean_gap_ns <= 0:
+            raise ValueError(f"a fault's mean gap must be above 0: {self}")
 
     def instants(self, stream: Stream, until_ns: int) -> Iterator[int]:
         """Yield when the fault begins, in order, before *until_ns*; at most `OCCURRENCES_MAX` of them."""
@@ -129,7 +131,7 @@ def select(faults: Sequence[_T], choice: str | None) -> tuple[_T, ...]:
 
 
 def _unknown(choice: str, name: str, ids: list[str]) -> str:
-    near = get_close_matches(name, [*ids, "none"], n=1)
+    near = get_close_matches(name, ids, n=1)
     mean = f"; did you mean {near[0]}?" if near else ""
     have = f"its faults are {', '.join(ids)}" if ids else "it has no faults"
     return f"--faults {choice}: the scenario has no fault {name!r}{mean} ({have}; `none` keeps none)"

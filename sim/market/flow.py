@@ -10,40 +10,35 @@ import simpy
 from sim.chain.transaction import Account
 from sim.market import swap
 from sim.market.place import MarketPlace
-from sim.market.variate import log_normal_wei, poisson
+from sim.market.variate import Distribution, poisson
 from sim.market.wallet import Wallet
 from sim.rng import Stream
-from sim.units import ETHER, GWEI
 
 STREAM = "market.flow"
 _BPS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FlowSpec:
     """How often and how much the traders swap.
 
     Args:
         swaps_per_slot: mean number of swaps in a slot, over all traders.
         traders: number of accounts that share them.
-        size_median_wei: median size of a swap, in wei of WETH.
-        size_sigma: standard deviation of the logarithm of the size.
+        size: wei of WETH that a swap is worth.
         buy_ratio: share of swaps that buy the token.
         slippage_bps: limits a trader may set on what it loses against the quote, each as likely.
         deadline_s: how long a swap stays valid.
-        tip_median_wei: median priority fee per gas.
-        tip_sigma: standard deviation of the logarithm of the priority fee.
+        tip: priority fee per gas, in wei.
     """
 
-    swaps_per_slot: float = 6.0
-    traders: int = 8
-    size_median_wei: int = ETHER
-    size_sigma: float = 1.0
-    buy_ratio: float = 0.5
-    slippage_bps: tuple[int, ...] = (10, 50, 100, 300)
-    deadline_s: int = 1_800
-    tip_median_wei: int = GWEI
-    tip_sigma: float = 0.7
+    swaps_per_slot: float
+    traders: int
+    size: Distribution
+    buy_ratio: float
+    slippage_bps: tuple[int, ...]
+    deadline_s: int
+    tip: Distribution
 
     def __post_init__(self) -> None:
         if self.traders < 1 or self.swaps_per_slot < 0.0 or not self.slippage_bps:
@@ -79,9 +74,9 @@ def draw_orders(stream: Stream, spec: FlowSpec, trader: str, slot: int, slot_ns:
                 at_ns=slot * slot_ns + stream.below(slot_ns, *key, "at"),
                 pool=stream.below(pools, *key, "pool"),
                 is_buy=stream.chance(spec.buy_ratio, *key, "side"),
-                size_wei=log_normal_wei(stream, spec.size_median_wei, spec.size_sigma, *key, "size"),
+                size_wei=max(1, spec.size.draw(stream, *key, "size")),
                 slippage_bps=stream.choice(spec.slippage_bps, *key, "slippage"),
-                tip_wei=log_normal_wei(stream, spec.tip_median_wei, spec.tip_sigma, *key, "tip"),
+                tip_wei=spec.tip.draw(stream, *key, "tip"),
             )
         )
     return sorted(orders, key=lambda order: order.at_ns)
@@ -127,6 +122,9 @@ class Flow:
             wallet.send(swap.buy(pool, order.size_wei, out_min, wallet.address, deadline_s), order.tip_wei)
             return
         amount = order.size_wei * pool.unit // place.price.wei_per_token(pool.token)
+        amount = min(amount, wallet.stock(pool))
+        if amount == 0:
+            return
         out_min = reserves.quote_sell(amount) * keep_bps // _BPS
         if wallet.allow_sale(pool, order.tip_wei):
             wallet.send(swap.sell(pool, amount, out_min, wallet.address, deadline_s), order.tip_wei)

@@ -12,13 +12,13 @@ from sim import numeric
 from sim.market.variate import scale_wei
 from sim.record import Recorder
 from sim.rng import Stream, Streams
-from sim.units import DAY, S
+from sim.units import DAY
 
 YEAR_NS = 365 * DAY + DAY // 4
 STREAM = "market.price"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PriceSpec:
     """How the reference price of one token starts and moves.
 
@@ -33,8 +33,8 @@ class PriceSpec:
     token: str
     start_wei: int
     volatility_ratio: float
-    drift_ratio: float = 0.0
-    step_ns: int = S
+    drift_ratio: float
+    step_ns: int
 
     def __post_init__(self) -> None:
         if self.start_wei <= 0 or self.step_ns <= 0 or self.volatility_ratio < 0.0:

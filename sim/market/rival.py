@@ -13,9 +13,9 @@ from sim.chain.transaction import Account
 from sim.market import swap
 from sim.market.place import MarketPlace
 from sim.market.pool import Pool, Reserves
-from sim.market.variate import log_normal_ns
+from sim.market.variate import Distribution
 from sim.market.wallet import Wallet
-from sim.units import ETHER, GWEI, MS
+from sim.units import ETHER
 
 STREAM = "market.rival"
 DEADLINE_S = 60
@@ -26,14 +26,13 @@ ETHER_KEPT_WEI = ETHER
 _BPS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RivalSpec:
     """How good the rival is.
 
     Args:
         skill_ratio: probability to notice a pool in a slot.
-        latency_median_ns: median time from a new head to the rival's transactions.
-        latency_sigma: standard deviation of the logarithm of that time.
+        latency: time from a new head to the rival's transactions, in ns.
         share_low_bps: least share of the edge, after base fee, that it bids as a tip.
         share_high_bps: highest such share; the share is uniform in between.
         edge_min_wei: what a trade must promise after the base fee.
@@ -42,15 +41,14 @@ class RivalSpec:
         tip_min_wei: least priority fee per gas.
     """
 
-    skill_ratio: float = 0.8
-    latency_median_ns: int = 120 * MS
-    latency_sigma: float = 0.44
-    share_low_bps: int = 2_000
-    share_high_bps: int = 8_000
-    edge_min_wei: int = ETHER // 1_000
-    size_max_wei: int = 50 * ETHER
-    hedge_cost_bps: int = 5
-    tip_min_wei: int = GWEI
+    skill_ratio: float
+    latency: Distribution
+    share_low_bps: int
+    share_high_bps: int
+    edge_min_wei: int
+    size_max_wei: int
+    hedge_cost_bps: int
+    tip_min_wei: int
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.skill_ratio <= 1.0 or not 0 <= self.share_low_bps <= self.share_high_bps <= _BPS:
@@ -122,7 +120,7 @@ class Rival:
     def _on_head(self, change: HeadChange) -> None:
         label, slot = self._wallet.label, self._place.slot()
         spec, stream = self._spec, self._stream
-        delay_ns = log_normal_ns(stream, spec.latency_median_ns, spec.latency_sigma, label, slot, "latency")
+        delay_ns = spec.latency.draw(stream, label, slot, "latency")
         noticed = []
         for index, pool in enumerate(self._place.pools):
             share_bps = stream.between(spec.share_low_bps, spec.share_high_bps, label, slot, index, "share")
@@ -150,7 +148,7 @@ class Rival:
 
     def _bid(self, trade: Trade, share_bps: int) -> None:
         header = self._place.chain.head.header
-        burned_wei = SWAP_GAS * next_base_fee(header.base_fee, header.gas_used, header.gas_limit)
+        burned_wei = SWAP_GAS * next_base_fee(header.base_fee or 0, header.gas_used, header.gas_limit)
         left_wei = trade.edge_wei - burned_wei
         if left_wei < self._spec.edge_min_wei:
             return

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from sim import numeric
 from sim.rng import Key, Stream
 
 POISSON_COUNT_MAX = 1_000
 POISSON_MEAN_MAX = 500.0
+
+
+class Distribution(Protocol):
+    """A source of non-negative integers (wei, ns) in which the same key gives the same value: `sim.scenario`'s are."""
+
+    def draw(self, stream: Stream, *key: Key) -> int:
+        """Return the value that *key* has in *stream*."""
+        ...
 
 
 def scale_wei(amount_wei: int, factor: float) -> int:
@@ -38,13 +48,3 @@ def poisson(stream: Stream, mean: float, *key: Key) -> int:
         term = term * mean / count
         total += term
     return count
-
-
-def log_normal_wei(stream: Stream, median_wei: int, sigma: float, *key: Key) -> int:
-    """Return a log-normal amount whose logarithm has the standard deviation *sigma*."""
-    return scale_wei(median_wei, numeric.exp(sigma * stream.normal(*key)))
-
-
-def log_normal_ns(stream: Stream, median_ns: int, sigma: float, *key: Key) -> int:
-    """Return a log-normal duration whose logarithm has the standard deviation *sigma*, to the nearest nanosecond."""
-    return round(median_ns * numeric.exp(sigma * stream.normal(*key)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sim.chain.engine import CallRequest
+from sim.chain.mempool import FEE_CAP_WEI
 from sim.chain.transaction import Account, TransactionRejected, sign
 from sim.market import abi, swap
 from sim.market.place import MarketPlace
@@ -54,13 +55,14 @@ class Wallet:
         """Sign *call* and send it, and record it as `tx.sent` or `tx.rejected`.
 
         The fee limit is twice the head's base fee plus the tip, as wallets set it, which stays enough for five full
-        blocks in a row.
+        blocks in a row; both are cut where the mempool would refuse the fee as a slip of the finger.
 
         Returns:
             Whether the mempool took it.
         """
         nonce = self._mempool.pending_nonce(self.address)
-        max_fee = 2 * self._chain.head.header.base_fee + tip_wei
+        max_fee = min(2 * (self._chain.head.header.base_fee or 0) + tip_wei, FEE_CAP_WEI // call.gas)
+        tip_wei = min(max(1, tip_wei), max_fee)
         raw = sign(
             self._key,
             chain_id=self._chain.config.chain_id,

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import io
+from itertools import pairwise
 from math import isclose, log, sqrt
 from statistics import mean, stdev
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.host.clock import NsEnvironment
 from sim.market.price import YEAR_NS, PriceSpec, ReferencePrice
-from sim.record import Recorder
 from sim.rng import Streams
 from sim.units import ETHER, S
+from tests.fault.records import MemoryRecord
 
 SLOT_NS = 12 * S
 
@@ -24,13 +24,11 @@ class PriceWorld:
 
     def __init__(self, seed: int = 1, **spec: float) -> None:
         self.env = NsEnvironment()
-        self.sink = io.BytesIO()
-        self.recorder = Recorder(self.sink, lambda: self.env.now)
+        self.record = MemoryRecord(self.env)
         self.streams = Streams(seed)
-        fields = {"volatility_ratio": 0.8, **spec}
-        self.price = ReferencePrice(
-            self.env, [PriceSpec("token", ETHER, **fields)], self.streams, self.recorder, SLOT_NS
-        )
+        fields = {"volatility_ratio": 0.8, "drift_ratio": 0.0, "step_ns": S, **spec}
+        specs = [PriceSpec(token="token", start_wei=ETHER, **fields)]
+        self.price = ReferencePrice(self.env, specs, self.streams, self.record.recorder, SLOT_NS)
 
 
 def test_prices_move_with_their_volatility() -> None:
@@ -42,13 +40,14 @@ def test_prices_move_with_their_volatility() -> None:
         world.env.run(until=second * S + 1)
         prices.append(world.price.wei_per_token("token"))
 
-    steps = [log(after / before) for before, after in zip(prices, prices[1:], strict=False)]
+    steps = [log(after / before) for before, after in pairwise(prices)]
 
     step_sigma = 0.8 * sqrt(S / YEAR_NS)
     assert isclose(stdev(steps), step_sigma, rel_tol=0.05)
     assert abs(mean(steps)) < 5 * step_sigma / sqrt(len(steps))
 
 
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 30 * SLOT_NS), max_size=30))
 def test_who_reads_a_price_does_not_move_it(reads_ns: list[int]) -> None:
     """Any pattern of reads leaves the price at the end and the number of draws as they are without a read."""
@@ -69,12 +68,17 @@ def test_a_price_event_is_recorded_each_slot() -> None:
     """One `price` event per slot carries the slot and the price at its start."""
     world = PriceWorld()
     world.price.start()
+    at_start: list[int] = []
+    for slot in range(5):
+        world.env.run(until=slot * SLOT_NS + 1)
+        at_start.append(world.price.wei_per_token("token"))
 
-    world.env.run(until=5 * SLOT_NS)
-    world.recorder.flush()
+    events = world.record.events("price")
 
-    assert world.streams.counts() == {"market.price": 59}
-    assert world.price.wei_per_token("token") != ETHER
+    assert [(event.t_ns, event.actor) for event in events] == [(slot * SLOT_NS, "token") for slot in range(5)]
+    assert [event.data["slot"] for event in events] == [0, 1, 2, 3, 4]
+    assert [event.data["wei_per_token"] for event in events] == at_start
+    assert len(set(at_start)) == 5
 
 
 def test_a_step_longer_than_a_slot_holds_the_price() -> None:
@@ -104,4 +108,4 @@ def test_the_price_of_another_seed_is_another() -> None:
 def test_a_price_must_start_above_zero() -> None:
     """A start of zero is refused: it could never move."""
     with pytest.raises(ValueError, match="price of token"):
-        PriceSpec("token", 0, 0.8)
+        PriceSpec(token="token", start_wei=0, volatility_ratio=0.8, drift_ratio=0.0, step_ns=S)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from math import isclose, log, sqrt
+from math import sqrt
 from statistics import mean, stdev
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.market.variate import log_normal_ns, log_normal_wei, poisson, scale_wei
+from sim.market.variate import poisson, scale_wei
 from sim.rng import Stream
-from sim.units import ETHER
 
 
 @given(st.integers(0, 2**120), st.floats(0.0, 1e6))
@@ -41,23 +40,13 @@ def test_poisson_refuses_a_mean_it_cannot_sum() -> None:
         poisson(Stream(7, "test"), 501.0, 0)
 
 
-def test_log_normal_amounts_have_their_median_and_spread() -> None:
-    """The logarithms of 4,000 draws have the median's logarithm as mean and sigma as deviation."""
-    stream = Stream(7, "test")
-
-    logs = [log(log_normal_wei(stream, ETHER, 0.8, index) / ETHER) for index in range(4_000)]
-
-    assert isclose(mean(logs), 0.0, abs_tol=5 * 0.8 / sqrt(4_000))
-    assert isclose(stdev(logs), 0.8, rel_tol=0.06)
-
-
 @given(st.integers(0, 2**64 - 1), st.integers(0, 10), st.integers(1, 20))
 def test_a_variate_does_not_depend_on_draws_before_it(seed: int, key: int, others: int) -> None:
-    """The same key gives the same amount on a fresh stream and on one that was drawn from."""
+    """The same key gives the same count on a fresh stream and on one that was drawn from."""
     fresh, used = Stream(seed, "test"), Stream(seed, "test")
     for other in range(others):
         poisson(used, 3.0, "other", other)
 
-    drawn_ns = log_normal_ns(used, 10**8, 0.5, key)
+    count = poisson(used, 8.0, key)
 
-    assert drawn_ns == log_normal_ns(fresh, 10**8, 0.5, key)
+    assert count == poisson(fresh, 8.0, key)
