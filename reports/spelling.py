@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from sim.metric import METRICS, Selector, Threshold
+from sim.metric import METRICS, Threshold
 from sim.units import ETHER, GWEI, S, format_ns
 
 MINUS = "\N{MINUS SIGN}"
@@ -12,13 +12,15 @@ NOTHING = "\N{EN DASH}"
 _ETHER_PLACES = 6
 _SMALL_ETHER_WEI = 10**12
 _BYTE_STEP = 1024
+_TIME_TICKS_MAX = 9
+_TIME_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400, 604_800)
 
 
 def spell(value: float | None, unit: str) -> str:
     """Return *value*, given in the base unit *unit*, as a person reads it.
 
-    >>> spell(1_500_000, "ns"), spell(2 * 10**16, "wei"), spell(0.25, "ratio"), spell(None, "ns")
-    ('1.5 ms', '0.02 ETH', '25 %', '–')
+    >>> spell(1_500_000, "ns"), spell(2 * 10**16, "wei"), spell(0.25, "ratio")
+    ('1.5 ms', '0.02 ETH', '25 %')
     """
     if value is None:
         return NOTHING
@@ -35,12 +37,9 @@ def spell(value: float | None, unit: str) -> str:
 
 def spell_threshold_value(threshold: Threshold, value: float | None) -> str:
     """Return the value a threshold was compared with, in the unit of its aggregate."""
-    metric = METRICS[threshold.selector.name]
-    if metric.type != "counter" and threshold.aggregate == "count":
-        return spell(value, "count")
-    if metric.type == "counter" and threshold.aggregate == "rate":
+    if METRICS[threshold.selector.name].type == "counter" and threshold.aggregate == "rate":
         return spell(value, "count") + "/s"
-    return spell(value, metric.unit)
+    return spell(value, threshold.unit)
 
 
 def spell_time(t_ns: int) -> str:
@@ -63,25 +62,36 @@ def spell_instant(epoch_s: int, t_ns: int) -> str:
     return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def plain(text: object) -> str:
-    """Return *text* without characters that a terminal or an XML parser would act on; line feeds and tabs stay.
+def clock(second: int) -> str:
+    """Return a whole second of virtual time for an axis.
 
-    >>> plain("a\\x1b[31mb")
-    'a\\ufffd[31mb'
+    >>> clock(75), clock(3600)
+    ('1:15', '1:00:00')
+    """
+    minutes, seconds = divmod(second, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
+def time_step_s(end_s: float) -> int:
+    """Return the whole seconds between two ticks of a time axis that ends at *end_s*."""
+    return next((step for step in _TIME_STEPS_S if end_s / step <= _TIME_TICKS_MAX), _TIME_STEPS_S[-1])
+
+
+def plain(text: object) -> str:
+    r"""Return *text* without characters that a terminal or an XML parser would act on; line feeds and tabs stay.
+
+    >>> plain("a\x1b[31mb") == "a\ufffd[31mb"
+    True
     """
     return "".join(char if char in "\n\t" or _printable(char) else "\ufffd" for char in str(text))
 
 
-def metric_unit(selector: Selector) -> str:
-    """Return the unit of the metric that *selector* names."""
-    return METRICS[selector.name].unit
-
-
 def _printable(char: str) -> bool:
     code = ord(char)
-    surrogate = 0xD800 <= code <= 0xDFFF  # noqa: PLR2004  # the block that Unicode reserves
+    surrogate = 0xD800 <= code <= 0xDFFF  # the block that Unicode reserves
     bidi = char in "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-    control = code < 0x20 or 0x7F <= code < 0xA0  # noqa: PLR2004  # C0 and C1
+    control = code < 0x20 or 0x7F <= code < 0xA0  # C0 and C1
     return not (surrogate or bidi or control or code in (0xFFFE, 0xFFFF))
 
 
@@ -98,7 +108,7 @@ def _wei(value: int) -> str:
     sign, size = (MINUS if value < 0 else ""), abs(value)
     if size >= _SMALL_ETHER_WEI:
         return f"{sign}{_decimal(size, ETHER, _ETHER_PLACES)} ETH"
-    if size >= 10**6:  # noqa: PLR2004  # a thousandth of a gwei
+    if size >= 10**6:  # a thousandth of a gwei
         return f"{sign}{_decimal(size, GWEI, 3)} gwei"
     return f"{sign}{size} wei"
 

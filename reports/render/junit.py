@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from xml.etree import ElementTree as Xml
+from xml.etree import ElementTree as ET
 
 from reports.spelling import plain, spell_threshold_value
 from sim.verdict import Finding, ThresholdResult, Verdict
@@ -11,20 +11,20 @@ from sim.verdict import Finding, ThresholdResult, Verdict
 
 def render_junit(verdicts: Sequence[Verdict]) -> str:
     """Return the XML of one suite a run; text from records is escaped, characters XML forbids are replaced."""
-    root = Xml.Element("testsuites", name="windtunnel")
+    root = ET.Element("testsuites", name="windtunnel")
     for verdict in verdicts:
         _suite(root, verdict)
-    Xml.indent(root)
-    return '<?xml version="1.0" encoding="utf-8"?>\n' + Xml.tostring(root, encoding="unicode") + "\n"
+    ET.indent(root)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
-def _suite(root: Xml.Element, verdict: Verdict) -> None:
+def _suite(root: ET.Element, verdict: Verdict) -> None:
     header = verdict.header
     name = plain(f"{header.get('scenario')} seed {header.get('seed')}")
-    suite = Xml.SubElement(root, "testsuite", name=name)
-    properties = Xml.SubElement(suite, "properties")
+    suite = ET.SubElement(root, "testsuite", name=name)
+    properties = ET.SubElement(suite, "properties")
     for key, value in (("replay", header.get("replay", "")), ("digest", verdict.digest or "")):
-        Xml.SubElement(properties, "property", name=key, value=plain(value))
+        ET.SubElement(properties, "property", name=key, value=plain(value))
     _flight(suite, name, verdict)
     for result in verdict.thresholds:
         _threshold(suite, name, result, verdict)
@@ -35,15 +35,15 @@ def _suite(root: Xml.Element, verdict: Verdict) -> None:
         suite.set(attribute, str(len(suite.findall(f"testcase/{tag}"))))
 
 
-def _flight(suite: Xml.Element, name: str, verdict: Verdict) -> None:
-    case = Xml.SubElement(suite, "testcase", classname=f"{name}.flight", name="the record is whole")
+def _flight(suite: ET.Element, name: str, verdict: Verdict) -> None:
+    case = ET.SubElement(suite, "testcase", classname=f"{name}.flight", name="the record is whole")
     if verdict.missing is not None:
-        Xml.SubElement(case, "error", message=plain(verdict.missing), type="inconclusive")
+        ET.SubElement(case, "error", message=plain(verdict.missing), type="inconclusive")
 
 
-def _threshold(suite: Xml.Element, name: str, result: ThresholdResult, verdict: Verdict) -> None:
+def _threshold(suite: ET.Element, name: str, result: ThresholdResult, verdict: Verdict) -> None:
     threshold = result.threshold
-    case = Xml.SubElement(
+    case = ET.SubElement(
         suite, "testcase", classname=f"{name}.thresholds", name=plain(f"{threshold.metric}: {threshold.expr}")
     )
     if threshold.file:
@@ -54,20 +54,20 @@ def _threshold(suite: Xml.Element, name: str, result: ThresholdResult, verdict: 
         return
     shown = f"{threshold.metric}: {spell_threshold_value(threshold, result.value)}, threshold {threshold.expr}"
     tag = "failure" if result.verdict == "fail" else "error"
-    answer = Xml.SubElement(case, tag, message=plain(shown), type=result.verdict)
+    answer = ET.SubElement(case, tag, message=plain(shown), type=result.verdict)
     answer.text = plain(f"{result.reason()}\nreplay: {verdict.header.get('replay', '')}")
 
 
-def _finding(suite: Xml.Element, name: str, finding: Finding) -> None:
-    case = Xml.SubElement(suite, "testcase", classname=f"{name}.findings", name=plain(f"{finding.kind}: {finding.id}"))
+def _finding(suite: ET.Element, name: str, finding: Finding) -> None:
+    case = ET.SubElement(suite, "testcase", classname=f"{name}.findings", name=plain(f"{finding.kind}: {finding.id}"))
     path, _, line = (finding.where or "").rpartition(":")
     if path and line.isdecimal():
         case.set("file", plain(path))
         case.set("line", line)
     told = plain(f"{finding.title}\n{finding.detail}\nreplay: {finding.replay}")
     if finding.fails:
-        Xml.SubElement(case, "failure", message=plain(finding.title), type=plain(finding.kind)).text = told
+        ET.SubElement(case, "failure", message=plain(finding.title), type=plain(finding.kind)).text = told
     elif finding.known:
-        Xml.SubElement(case, "skipped", message=plain(f"known: {finding.title}"))
+        ET.SubElement(case, "skipped", message=plain(f"known: {finding.title}"))
     else:
-        Xml.SubElement(case, "system-out").text = told
+        ET.SubElement(case, "system-out").text = told

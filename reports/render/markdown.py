@@ -36,8 +36,8 @@ def _section(verdict: Verdict) -> str:
         lines += ["| finding | where | what | |", "|---|---|---|---|"]
         for finding in verdict.findings:
             standing = "known" if finding.known else "fails" if finding.gating else "does not gate"
-            cells = (finding.kind, finding.where or "", finding.title, standing)
-            lines.append(f"| {' | '.join(map(_text, cells))} |")
+            told = (finding.kind, finding.where or "", finding.title, standing)
+            lines.append(f"| {' | '.join(map(_text, told))} |")
         lines.append("")
     lines += [f"{', '.join(_figures(verdict))}.", "", *_fence(str(header.get("replay", "")))]
     lines += ["Profit in generated weather is comparative, not a forecast.", ""]

@@ -9,6 +9,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -16,6 +17,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
+from reports.spelling import clock, time_step_s
 from reports.story import Points, Story
 from sim.metric import Trend
 from sim.units import ETHER, GWEI, MS, S
@@ -24,8 +26,6 @@ POINTS_MAX = 600
 COLORS = ("#2f6fdf", "#c2640c", "#0f8f6f", "#8a4fd0", "#b83264")
 _INK = "#010203"
 _QUIET = "#040506"
-_TIME_TICKS_MAX = 9
-_TIME_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400, 604_800)
 _SETTINGS = {
     "svg.hashsalt": "windtunnel",
     "svg.fonttype": "none",
@@ -140,10 +140,9 @@ def thinned(points: Points, points_max: int = POINTS_MAX) -> Points:
 @contextmanager
 def _figure(width: float, height: float) -> Iterator[Figure]:
     """Yield a figure under our settings alone: nothing of a user's matplotlibrc, and no global state afterwards."""
-    defaults = {
-        name: value for name, value in mpl.rcParamsDefault.items() if not name.startswith(("backend", "webagg"))
-    }
-    with mpl.rc_context(defaults | _SETTINGS):
+    defaults = {name: value for name, value in mpl.rcParamsDefault.items() if not name.startswith("backend")}
+    settings: Any = defaults | _SETTINGS  # to mypy its keys are three hundred literals
+    with mpl.rc_context(settings):
         yield Figure(figsize=(width, height), layout="constrained")
 
 
@@ -172,29 +171,24 @@ def _mark_reorgs(panels: Iterable[Axes], story: Story) -> None:
 
 def _time_axis(axes: Axes, story: Story) -> None:
     end_s = max(story.end_ns / S, 1.0)
-    step_s = next((step for step in _TIME_STEPS_S if end_s / step <= _TIME_TICKS_MAX), _TIME_STEPS_S[-1])
+    step_s = time_step_s(end_s)
     axes.set_xlim(0, end_s)
     axes.xaxis.set_major_locator(FixedLocator([at * step_s for at in range(int(end_s / step_s) + 1)]))
-    axes.xaxis.set_major_formatter(FuncFormatter(_clock))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda second, _position: clock(int(second))))
     for panel in axes.figure.axes:
         panel.yaxis.set_major_locator(MaxNLocator(4))
 
 
-def _clock(second: float, _position: int | None = None) -> str:
-    minutes, seconds = divmod(int(second), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
-
-
 def _milliseconds(value: float, _position: int | None = None) -> str:
-    return f"{value / 1000:g} s" if value >= 1000 else f"{value:g} ms"  # noqa: PLR2004  # a second
+    return f"{value / 1000:g} s" if value >= 1000 else f"{value:g} ms"
 
 
 def _distribution(trend: Trend) -> tuple[list[float], list[float]]:
     ordered = trend.sorted()
     count = len(ordered)
     ranks = range(count) if count <= POINTS_MAX else [at * (count - 1) // (POINTS_MAX - 1) for at in range(POINTS_MAX)]
-    return [max(ordered[rank], 1) / MS for rank in ranks], [100 * (rank + 1) / count for rank in ranks]
+    marks = [(max(ordered[rank], 1) / MS, 100 * (rank + 1) / count) for rank in ranks]
+    return [marks[0][0], *(mark[0] for mark in marks)], [0, *(mark[1] for mark in marks)]
 
 
 def _seconds(points: Points) -> list[float]:

@@ -1,10 +1,10 @@
-"""The timeline of a flight as lanes: blocks, the bot's transactions, one lane per fault. Coordinates only, no markup."""
+"""The timeline of a flight as lanes (blocks, the bot's transactions, each fault): coordinates only, no markup."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reports.spelling import plain, spell_time
+from reports.spelling import clock, plain, spell_time, time_step_s
 from reports.story import Story
 from sim.units import S
 
@@ -13,7 +13,6 @@ LANE_HEIGHT = 26
 FAULT_LANES_MAX = 12
 MARKS_MAX = 1000
 _LEAST_WIDTH = 2.5
-_TICKS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,8 @@ def lay_out(story: Story) -> Timeline:
     rows += [(label, marks) for label, marks in list(faults.items())[:FAULT_LANES_MAX]]
     left_out = sum(max(0, len(marks) - MARKS_MAX) for _label, marks in rows) + max(0, len(faults) - FAULT_LANES_MAX)
     lanes = tuple(Lane(label, at * LANE_HEIGHT, tuple(marks[:MARKS_MAX])) for at, (label, marks) in enumerate(rows))
-    ticks = tuple((WIDTH * at / _TICKS, spell_time(end_ns * at // _TICKS)) for at in range(_TICKS + 1))
+    step_s = time_step_s(end_ns / S)
+    ticks = tuple((_x(at * S, end_ns), clock(at)) for at in range(0, end_ns // S + 1, step_s))
     return Timeline(lanes, ticks, len(lanes) * LANE_HEIGHT, left_out)
 
 

@@ -95,6 +95,11 @@ class Threshold:
     line: int = 0
     abort_on_fail: bool = False
 
+    @property
+    def unit(self) -> str:
+        """The unit of the number compared: the metric's, or `count` for numbers of samples and per second."""
+        return _unit(METRICS[self.selector.name], self.aggregate)
+
     def value(self, series: Series) -> Number | None:
         """Return the number that is compared with the bound, or None without samples."""
         return series.aggregate(self.aggregate, self.percent)
@@ -231,13 +236,18 @@ def _percent(aggregate: str, text: str | None, match: re.Match[str]) -> Fraction
     return percent
 
 
+def _unit(metric: Metric, aggregate: str) -> str:
+    if metric.type == "counter":
+        return "count" if aggregate == "rate" else metric.unit
+    return "count" if aggregate == "count" else metric.unit
+
+
 def _bound(metric: Metric, aggregate: str, text: str, offset: int) -> Fraction:
     try:
         quantity = parse_quantity(text)
     except ValueError as error:
         raise ThresholdError(str(error), "expr", offset) from None
-    counted = metric.type != "counter" and aggregate == "count"
-    unit = "count" if counted else "ratio" if aggregate == "rate" and metric.type == "counter" else metric.unit
+    unit = _unit(metric, aggregate)
     if quantity.unit is None or quantity.unit == unit:
         return quantity.value
     asked = f"{aggregate} of {metric.name}"

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from sim.metric import Collector, Metrics, Threshold, thresholds_of
 from sim.metric.series import Number, Summary
 from sim.record import Event, Record
+from sim.units import format_ns, format_wei
 from sim.verdict.finding import Finding, finding_of
 from sim.verdict.known import KnownFinding, known_of
 
@@ -24,6 +25,8 @@ Answer = Literal["pass", "fail", "inconclusive"]
 EXIT_CODES: Mapping[Answer, int] = {"pass": 0, "fail": 1, "inconclusive": 3}
 EXIT_NOTHING_RAN = 5
 _EXIT_ORDER = (4, 2, 1, 3, 0)
+
+_READ_AS_ETHER_WEI = 10**12
 
 _FAILED_ENDS: Mapping[str, tuple[str, str]] = {
     "crash": ("crash", "the bot ended with an uncaught exception or an exit code"),
@@ -43,7 +46,7 @@ class ThresholdResult:
 
     def reason(self) -> str:
         """Return what was found and what was asked, in a sentence."""
-        found = "has no sample" if self.value is None else f"is {self.value}"
+        found = "has no sample" if self.value is None else f"is {_shown(self.value, self.threshold)}"
         return f"{self.threshold.metric} {found}, the threshold is {self.threshold.expr}"
 
     def as_json(self) -> dict[str, Any]:
@@ -201,3 +204,12 @@ def _reason(finding: Finding, entry: KnownFinding | None) -> str:
     at = f" at {finding.where}" if finding.where else ""
     expired = f" (known until {entry.expires.isoformat()}, which has passed; owner {entry.owner})" if entry else ""
     return f"{finding.kind}: {finding.title}{at}{expired}"
+
+
+def _shown(value: Number, threshold: Threshold) -> str:
+    unit = threshold.unit
+    if unit == "ns":
+        return format_ns(int(value))
+    if unit == "wei":
+        return format_wei(int(value)) if abs(value) >= _READ_AS_ETHER_WEI else f"{value} wei"
+    return str(value) if unit in ("count", "ratio") else f"{value} {unit}"
