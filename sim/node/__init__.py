@@ -1,0 +1,1 @@
+"""A JSON-RPC server with its own view of the chain."""
