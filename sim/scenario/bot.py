@@ -1,0 +1,62 @@
+"""The bot of a scenario: what is started, with which surroundings, how it is stopped and what it may use up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from sim.scenario.fields import Duration, EntryPoint, FilePath, Listed, Size, Strict, Word, positive
+from sim.scenario.values import ValueRefused
+from sim.units import MINUTE, S
+
+ENV_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
+EnvName = Annotated[str, Field(pattern=ENV_PATTERN)]
+
+
+def _inside(target: str) -> str:
+    path = PurePosixPath(target)
+    if path.is_absolute() or ".." in path.parts or not path.parts or target.endswith("/") or "\0" in target:
+        raise ValueRefused(f"'{target}' must name a file inside the bot's working directory, without '..'")
+    return str(path)
+
+
+class Stop(Strict):
+    """How the bot is told to stop at the end of the flight."""
+
+    signal: Literal["SIGTERM", "SIGINT", "cancel"] = "SIGTERM"
+    """What is delivered at `duration`: a signal, or a cancellation of the main task."""
+    grace: Duration = 10 * S
+    """How long it may take from there."""
+
+
+class Bot(Strict):
+    """The program under test; exactly one of entry and script."""
+
+    entry: EntryPoint | None = None
+    """A function to call, as in `bot.app:main`."""
+    script: FilePath | None = None
+    """A file to run as `__main__`."""
+    path: FilePath
+    """Where its modules live; the caller's directory unless given."""
+    args: Listed[Word] = ()
+    """`sys.argv[1:]`; references are expanded."""
+    env: Mapping[EnvName, Word] = {}
+    """Its whole environment besides TZ, LANG and HOME; references are expanded."""
+    files: Mapping[Annotated[str, AfterValidator(_inside)], FilePath] = {}
+    """Files of its working directory, and the templates they are rendered from; references are expanded."""
+    stop: Stop = Stop()
+    """How it is told to stop."""
+
+
+class Limits(Strict):
+    """What ends a flight that runs away; the one use of the wall clock."""
+
+    callback_wall: Annotated[Duration, AfterValidator(positive)] = 30 * S
+    """Wall time that one callback may hold the loop."""
+    rss: Annotated[Size, AfterValidator(positive)] = 2 * 2**30
+    """Memory of the child process."""
+    wall: Annotated[Duration, AfterValidator(positive)] = 10 * MINUTE
+    """Wall time of the whole flight."""
