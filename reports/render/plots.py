@@ -15,7 +15,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from reports.spelling import clock, time_step_s
 from reports.story import Points, Story
@@ -26,6 +26,8 @@ POINTS_MAX = 600
 COLORS = ("#2f6fdf", "#c2640c", "#0f8f6f", "#8a4fd0", "#b83264")
 _INK = "#010203"
 _QUIET = "#040506"
+_LEFT_INCHES, _RIGHT_INCHES = 0.72, 0.22
+_TITLE_INCHES, _FOOT_INCHES, _GAP_INCHES = 0.26, 0.26, 0.12
 _SETTINGS = {
     "svg.hashsalt": "windtunnel",
     "svg.fonttype": "none",
@@ -58,7 +60,7 @@ def money_plot(story: Story) -> str | None:
     if not story.profit:
         return None
     with _figure(10, 3.4) as figure:
-        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
+        upper, lower = _stacked(figure, (2, 1))
         profit = thinned(story.profit)
         upper.plot(_seconds(profit), _scaled(profit, ETHER), drawstyle="steps-post", color=COLORS[0])
         upper.fill_between(_seconds(profit), _scaled(profit, ETHER), step="post", color=COLORS[0], alpha=0.12, lw=0)
@@ -77,7 +79,7 @@ def price_plot(story: Story) -> str | None:
     if not story.prices:
         return None
     with _figure(6, 2.9) as figure:
-        axes = figure.subplots()
+        (axes,) = _stacked(figure, (1,))
         for color, points in zip(_cycled(COLORS), story.prices.values(), strict=False):
             line = thinned(points)
             axes.plot(_seconds(line), _scaled(line, ETHER), color=color)
@@ -94,14 +96,16 @@ def latency_plot(story: Story) -> str | None:
     if not drawn:
         return None
     with _figure(6, 2.9) as figure:
-        axes = figure.subplots()
+        (axes,) = _stacked(figure, (1,))
         for trend, color in drawn:
             milliseconds, shares = _distribution(trend)
             axes.plot(milliseconds, shares, drawstyle="steps-post", color=color)
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(_milliseconds))
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.set_ylim(0, 102)
-        axes.set_title("share that was at least this fast, %")
+        axes.yaxis.set_major_locator(FixedLocator([0, 25, 50, 75, 100]))
+        axes.set_title("share that took at most this long, %")
         return _svg(figure, "latency")
 
 
@@ -112,7 +116,7 @@ def chain_plot(story: Story) -> str | None:
     gas = thinned([(block.t_ns, block.gas_used) for block in story.blocks])
     fee = thinned([(block.t_ns, block.base_fee_wei) for block in story.blocks])
     with _figure(10, 3.0) as figure:
-        upper, lower = figure.subplots(2, 1, sharex=True)
+        upper, lower = _stacked(figure, (1, 1))
         upper.vlines(_seconds(gas), 0, _scaled(gas, 10**6), color=COLORS[2], lw=max(1.2, min(6.0, 320 / len(gas))))
         upper.set_title("gas used per block, million")
         upper.set_ylim(bottom=0)
@@ -143,7 +147,26 @@ def _figure(width: float, height: float) -> Iterator[Figure]:
     defaults = {name: value for name, value in mpl.rcParamsDefault.items() if not name.startswith("backend")}
     settings: Any = defaults | _SETTINGS  # to mypy its keys are three hundred literals
     with mpl.rc_context(settings):
-        yield Figure(figsize=(width, height), layout="constrained")
+        yield Figure(figsize=(width, height))
+
+
+def _stacked(figure: Figure, ratios: tuple[int, ...]) -> list[Axes]:
+    """Return panels one above the other, placed by inches: matplotlib's own layouts draw everything twice."""
+    width, height = figure.get_size_inches()
+    free = height - len(ratios) * _TITLE_INCHES - _FOOT_INCHES - (len(ratios) - 1) * _GAP_INCHES
+    panels: list[Axes] = []
+    top = height
+    for ratio in ratios:
+        tall = free * ratio / sum(ratios)
+        bottom = top - _TITLE_INCHES - tall
+        box = (_LEFT_INCHES / width, bottom / height, (width - _LEFT_INCHES - _RIGHT_INCHES) / width, tall / height)
+        axes = figure.add_axes(box, sharex=panels[0] if panels else None)
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _position: f"{value:.6g}"))
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+        axes.tick_params(labelbottom=len(panels) + 1 == len(ratios))
+        panels.append(axes)
+        top = bottom - _GAP_INCHES
+    return panels
 
 
 def _svg(figure: Figure, name: str) -> str:
@@ -175,8 +198,6 @@ def _time_axis(axes: Axes, story: Story) -> None:
     axes.set_xlim(0, end_s)
     axes.xaxis.set_major_locator(FixedLocator([at * step_s for at in range(int(end_s / step_s) + 1)]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda second, _position: clock(int(second))))
-    for panel in axes.figure.axes:
-        panel.yaxis.set_major_locator(MaxNLocator(4))
 
 
 def _milliseconds(value: float, _position: int | None = None) -> str:
