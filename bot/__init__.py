@@ -1,0 +1,1 @@
+"""The real bot: two-venue Uniswap V2 arbitrage, a thin shell of I/O around a pure mind."""
