@@ -10,8 +10,6 @@ from sim.chain.engine import AccountOverride, BlockEnvironment, CallRequest, Cal
 from sim.chain.estimate import estimate_gas
 from sim.chain.state import Layer, StateGone, StateView
 
-EPOCH_SLOTS = 32
-STATE_WINDOW_MIN = 3 * EPOCH_SLOTS
 ANCESTORS_MAX = 256
 
 
@@ -24,6 +22,9 @@ class ChainConfig:
         base_fee_wei: of the start block.
         slot_ns: time between two blocks.
         epoch_s: unix time of the start block.
+        start_number: of the start block; a few blocks stand before it.
+        safe_depth: blocks between the head and the safe head.
+        finalized_depth: blocks between the head and the finalized head; no reorg reaches it.
         state_window: how many blocks below the head can still be read (geth keeps 128).
     """
 
@@ -33,6 +34,9 @@ class ChainConfig:
     base_fee_wei: int = 1_000_000_000
     slot_ns: int = 12_000_000_000
     epoch_s: int = 1_750_000_000
+    start_number: int = 23_000_000
+    safe_depth: int = 32
+    finalized_depth: int = 64
     state_window: int = 128
 
 
@@ -64,12 +68,12 @@ class Chain:
     """All known blocks and the canonical branch among them.
 
     Args:
-        start: blocks from number 0 to the start block, each with the layer after it.
+        start: consecutive blocks up to the start block, each with the layer after it.
     """
 
     def __init__(self, config: ChainConfig, engine: Engine, start: Sequence[tuple[Block, Layer]]) -> None:
-        assert config.state_window >= STATE_WINDOW_MIN, f"state window {config.state_window} < {STATE_WINDOW_MIN}"
-        assert all(block.number == number for number, (block, _) in enumerate(start))
+        self._first = start[0][0].number
+        assert all(block.number == self._first + index for index, (block, _) in enumerate(start))
         self.config = config
         self.engine = engine
         self.on_head: list[Callable[[HeadChange], None]] = []
@@ -77,11 +81,12 @@ class Chain:
         self._layers: dict[bytes, Layer] = {}
         self._canonical: list[Block] = []
         self._places: dict[bytes, tuple[Block, int]] = {}
-        self._oldest_state = 0
+        self._oldest_state = self._first
+        self._window = max(config.state_window, config.finalized_depth + 1)
         for block, layer in start:
             self.keep(block, layer)
             self._advance(block)
-        self.start = self.head
+        self.start = self.finalized = self.head
 
     @property
     def epoch_s(self) -> int:
@@ -95,24 +100,15 @@ class Chain:
 
     @property
     def safe(self) -> Block:
-        """The first block of the epoch before the head's, as if justified; never before the start block."""
-        return self._checkpoint(1)
-
-    @property
-    def finalized(self) -> Block:
-        """The first block of the last epoch but one; it is never reorged."""
-        return self._checkpoint(2)
-
-    def _checkpoint(self, epochs_back: int) -> Block:
-        epoch = (self.head.number - self.start.number) // EPOCH_SLOTS - epochs_back
-        return self._canonical[self.start.number + max(epoch, 0) * EPOCH_SLOTS]
+        """The block `safe_depth` below the head; never before the start block."""
+        return self._canonical[max(self.head.number - self.config.safe_depth, self.start.number) - self._first]
 
     # --- looking things up
 
     def get_block(self, ref: int | bytes | str) -> Block | None:
         """Return a block by canonical number, by hash on any branch, or by tag, or None."""
         if isinstance(ref, int):
-            return self._canonical[ref] if 0 <= ref < len(self._canonical) else None
+            return self._canonical[ref - self._first] if 0 <= ref - self._first < len(self._canonical) else None
         if isinstance(ref, bytes):
             return self._blocks.get(ref)
         tags = {"latest": self.head, "safe": self.safe, "finalized": self.finalized, "earliest": self._canonical[0]}
@@ -213,7 +209,7 @@ class Chain:
             topics: for each position the topics that match, or None for any.
         """
         found: list[PlacedLog] = []
-        for block in self._canonical[max(first, 0) : last + 1]:
+        for block in self._canonical[max(first - self._first, 0) : max(last + 1 - self._first, 0)]:
             if block.header.logs_bloom and _may_hold(block.header.logs_bloom, addresses, topics):
                 found.extend(placed for placed in self.logs_of(block) if matches(placed.log, addresses, topics))
         return found
@@ -231,7 +227,7 @@ class Chain:
             f"block {block.number} is no child of the head, block {self.head.number}"
         )
         self._advance(block)
-        self._squash()
+        self._settle()
         return self._tell(HeadChange((), (block,)))
 
     def reorg(self, blocks: Sequence[Block]) -> HeadChange:
@@ -243,15 +239,15 @@ class Chain:
         assert root is not None, "the branch does not start at a known block"
         assert self.is_canonical(root.hash), "the branch does not start at a canonical block"
         assert root.number >= self.finalized.number, f"block {root.number} is below the finalized one"
-        removed = tuple(reversed(self._canonical[root.number + 1 :]))
+        removed = tuple(reversed(self._canonical[root.number + 1 - self._first :]))
         for block in removed:
             for tx in block.transactions:
                 del self._places[tx.hash]
-        del self._canonical[root.number + 1 :]
+        del self._canonical[root.number + 1 - self._first :]
         for block in blocks:
             assert block.header.parent_hash == self.head.hash, f"block {block.number} breaks the branch"
             self._advance(block)
-        self._squash()
+        self._settle()
         return self._tell(HeadChange(removed, tuple(blocks)))
 
     def _advance(self, block: Block) -> None:
@@ -265,15 +261,18 @@ class Chain:
             listener(change)
         return change
 
-    def _squash(self) -> None:
-        """Merge the layers beyond the window into the bottom one, a quarter of a window at a time."""
-        window = self.config.state_window
+    def _settle(self) -> None:
+        """Move the finalized head, and merge the layers beyond the window, a quarter of a window at a time."""
+        window = self._window
+        finalized = self.get_block(self.head.number - self.config.finalized_depth)
+        if finalized is not None and finalized.number > self.finalized.number:
+            self.finalized = finalized
         if self.head.number - self._oldest_state <= window + window // 4:
             return
         oldest = self.head.number - window
         for number in range(self._oldest_state + 1, oldest + 1):
-            self._layers[self._canonical[number].hash].squash()
-        kept = {self._canonical[oldest].hash}
+            self._layers[self._canonical[number - self._first].hash].squash()
+        kept = {self._canonical[oldest - self._first].hash}
         self._layers = {
             block_hash: layer
             for block_hash, layer in self._layers.items()
