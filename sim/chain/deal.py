@@ -56,10 +56,10 @@ class Dealer:
         changes: dict[int, int] = {}
         added = 0
         for holder, amount in balances.items():
-            added += amount - (self._read(token, BALANCE_OF + bytes(12) + holder, {}) or 0)
+            added += amount - (self._read(token, BALANCE_OF + bytes(12) + holder) or 0)
             changes[layout.balance_slot(holder)] = amount
         if layout.supply_slot is not None:
-            supply = self._read(token, TOTAL_SUPPLY, {}) or 0
+            supply = self._read(token, TOTAL_SUPPLY) or 0
             changes[layout.supply_slot] = supply + added
         account = self._layer.account(token)
         ether = (account.balance if account else 0) + added if layout.ether_backed else None
@@ -72,7 +72,7 @@ class Dealer:
         holder = keccak(b"windtunnel holder" + token)[12:]
         places = [(rule, slot) for slot in range(SLOTS_TRIED) for rule in (_solidity, _vyper)]
         planted = {rule(holder, slot): _SENTINEL + index for index, (rule, slot) in enumerate(places)}
-        value = self._read(token, BALANCE_OF + bytes(12) + holder, planted)
+        value = self._read(token, BALANCE_OF + bytes(12) + holder, AccountOverride(state_diff=planted))
         if value is None or not 0 <= value - _SENTINEL < len(places):
             raise ScenarioError(
                 f"token {name} at 0x{token.hex()}: its balances are in none of the first {SLOTS_TRIED} slots, so no "
@@ -82,22 +82,16 @@ class Dealer:
         return lambda owner: rule(owner, base)
 
     def _supply(self, token: bytes) -> tuple[int | None, bool]:
-        supply = self._read(token, TOTAL_SUPPLY, {})
+        supply = self._read(token, TOTAL_SUPPLY)
         if supply is None:
             return None, False
         for slot in range(SLOTS_TRIED):
-            if self._read(token, TOTAL_SUPPLY, {slot: _SENTINEL + slot}) == _SENTINEL + slot:
+            planted = AccountOverride(state_diff={slot: _SENTINEL + slot})
+            if self._read(token, TOTAL_SUPPLY, planted) == _SENTINEL + slot:
                 return slot, False
-        override = {token: AccountOverride(balance=_SENTINEL)}
-        return None, self._read(token, TOTAL_SUPPLY, {}, override) == _SENTINEL
+        return None, self._read(token, TOTAL_SUPPLY, AccountOverride(balance=_SENTINEL)) == _SENTINEL
 
-    def _read(
-        self,
-        token: bytes,
-        data: bytes,
-        slots: Mapping[int, int],
-        override: Mapping[bytes, AccountOverride] | None = None,
-    ) -> int | None:
-        changes = override or {token: AccountOverride(state_diff=slots)}
-        result = self._engine.call(self._layer, CallRequest(token, data), self._env, changes)
+    def _read(self, token: bytes, data: bytes, seen: AccountOverride | None = None) -> int | None:
+        overrides = {token: seen} if seen else None
+        result = self._engine.call(self._layer, CallRequest(token, data), self._env, overrides)
         return int.from_bytes(result.output, "big") if result.success and len(result.output) == 32 else None

@@ -37,7 +37,6 @@ DEPLOYER = Account.from_key(keccak(b"windtunnel deployer"))
 DEPLOYER_WEI = 2**96
 BLOCKS_BEFORE_START = 3
 START_NUMBER_MIN = BLOCKS_BEFORE_START
-DEADLINE = 2**64
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +149,11 @@ class Start:
 def addresses(spec: GenesisSpec) -> dict[str, bytes]:
     """Return where every contract of *spec* will stand, without deploying any; arguments are not looked at."""
     found = {"weth": WETH, "multicall3": MULTICALL3, "create2_deployer": CREATE2_DEPLOYER}
-    nonces = {None: 0, **{funded.label: 0 for funded in spec.accounts}}
-    senders = {None: DEPLOYER.address, **{funded.label: funded.account.address for funded in spec.accounts}}
+    nonces: dict[str | None, int] = {None: 0, **{funded.label: 0 for funded in spec.accounts}}
+    senders: dict[str | None, bytes] = {
+        None: DEPLOYER.address,
+        **{funded.label: funded.account.address for funded in spec.accounts},
+    }
     for token in spec.tokens:
         found[token.name] = created_address(DEPLOYER.address, nonces[None])
         nonces[None] += 1
@@ -319,7 +321,7 @@ def _users(
         block.set_account(funded.account.address, AccountOverride(balance=funded.balance_wei))
     ours = _base_tokens(spec)
     _deal_tokens(block, spec, engine, places, parent, [name for name in _held(spec) if name in ours])
-    senders = {None: DEPLOYER, **{funded.label: funded.account for funded in spec.accounts}}
+    senders: dict[str | None, Account] = {None: DEPLOYER, **{funded.label: funded.account for funded in spec.accounts}}
     for contract in spec.contracts:
         _user_contract(block, contract, places, senders)
     return block.seal()
