@@ -15,6 +15,7 @@ from sim.scenario.source import Place, Problem, Source
 from sim.scenario.values import format_duration, suggestion
 
 TEMPLATE_BYTES_MAX = 1 << 20
+RELATIVE = "a relative path starts at the file it stands in"
 
 
 def problems(scenario: Scenario, document: Document) -> Iterator[Problem]:
@@ -156,12 +157,12 @@ def _bot(scenario: Scenario) -> Iterator[Finding]:
     elif bot.entry is not None and bot.script is not None:
         yield ("bot", "script", KEY), "entry and script are both given; keep one"
     if not bot.path.is_dir():
-        yield ("bot", "path"), f"no folder {bot.path}; a relative path starts at the file it stands in"
+        yield ("bot", "path"), f"no folder {bot.path}; {RELATIVE}"
     elif bot.entry is not None:
-        top = bot.entry.split(":")[0].split(".")[0]
+        top = bot.entry.partition(":")[0].partition(".")[0]
         if not _is_importable(bot.path, top):
             there = [
-                found.stem for found in bot.path.iterdir() if found.suffix == ".py" or (found / "__init__.py").is_file()
+                each.stem for each in bot.path.iterdir() if each.suffix == ".py" or (each / "__init__.py").is_file()
             ]
             hint = suggestion(top, there) or "; set bot.path to the folder that holds it"
             yield ("bot", "entry"), f"no module '{top}' in {bot.path}{hint}"
@@ -206,11 +207,7 @@ def _files(scenario: Scenario, document: Document, known: Collection[str]) -> It
         templates = [(("bot", "files", target), path) for target, path in scenario.bot.files.items()]
     for where, path in wanted + templates:
         if not path.is_file():
-            what = (
-                "is a folder, not a file"
-                if path.is_dir()
-                else "does not exist; a relative path starts at the file it stands in"
-            )
+            what = "is a folder, not a file" if path.is_dir() else f"does not exist; {RELATIVE}"
             yield document.problem(where, f"{path} {what}")
     for where, path in templates:
         if path.is_file():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -54,6 +55,8 @@ def _explain(found: Any, data: Any, models: Models, patterns: Names) -> tuple[Pa
         return (*path, KEY), _unknown_key(str(found["loc"][-1]), _at(data, path[:-1]), models)
     if kind == "missing":
         return path, f"'{found['loc'][-1]}' is missing"
+    if kind == "string_type" and isinstance(value, int | Decimal):
+        return path, f"expected a text, found {show(value)}; put it in quotes"
     if kind in _EXPECTED:
         return path, f"expected {_EXPECTED[kind]}, found {show(value)}"
     if kind == "string_pattern_mismatch":
@@ -79,6 +82,7 @@ def _not_one_of(path: Path, value: Any, context: Mapping[str, Any]) -> tuple[Pat
     else:
         wanted = context["expected"]
     options = [option.strip().strip("'") for option in wanted.replace(" or ", ", ").split(",")]
+    options = ["true" if option == "True" else option for option in options]
     return path, f"{show(value)} is not one of {', '.join(options)}{suggestion(str(value), options)}"
 
 
@@ -94,15 +98,12 @@ def _unknown_key(key: str, parent: Any, models: Models) -> str:
 def _written(loc: tuple[str | int, ...], data: Any) -> tuple[Path, Any]:
     """Return the parts of pydantic's path that the file has, and the value there; union tags are passed over."""
     path: list[str | int] = []
-    value = data
+    value: Any = data
     for part in loc:
-        if (isinstance(value, Mapping) and part in value) or (
-            isinstance(value, list | tuple) and isinstance(part, int) and part < len(value)
-        ):
+        is_item = isinstance(value, list | tuple) and isinstance(part, int) and part < len(value)
+        if is_item or (isinstance(value, Mapping) and part in value):
             value = value[part]
-        else:
-            continue
-        path.append(part)
+            path.append(part)
     return tuple(path), value
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import re
 from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from sim.scenario.values import (
     ValueRefused,
     format_amount,
     format_duration,
+    format_number,
     parse_duration,
     parse_wei,
     suggestion,
@@ -28,6 +31,7 @@ from sim.scenario.values import (
 SAMPLES_MAX = 1_000_000
 _SIGMA_P99 = numeric.normal_quantile(0.99)
 _EXPONENT_MAX = 700.0
+_PERCENTILE = re.compile(r"p([0-9]{1,3}(?:\.[0-9]{1,12})?)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +177,7 @@ class Quantiles(Distribution):
 
     def plain(self, spell: Callable[[int], str]) -> Any:
         """Return `{quantiles: {...}}`."""
-        named = {f"p{_percent(percent)}": spell(value) for percent, value in self.points}
+        named = {f"p{format_number(percent)}": spell(value) for percent, value in self.points}
         low = {} if self.floor is None else {"p0": spell(self.floor)}
         high = {} if self.ceiling is None else {"p100": spell(self.ceiling)}
         return {"quantiles": {**low, **named, **high}}
@@ -217,7 +221,7 @@ def parse_distribution(dimension: Dimension, raw: object) -> Distribution:
     )
 
 
-_PARAMETERS: Mapping[str, tuple[str, ...]] = {
+PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "constant": ("value",),
     "uniform": ("low", "high"),
     "exponential": ("mean",),
@@ -228,10 +232,10 @@ _PARAMETERS: Mapping[str, tuple[str, ...]] = {
 
 def _named(dimension: Dimension, raw: Mapping[str, object]) -> Distribution:
     name = str(raw["dist"])
-    if name not in _PARAMETERS:
-        hint = suggestion(name, _PARAMETERS) or f"; there are {', '.join(_PARAMETERS)}"
+    if name not in PARAMETERS:
+        hint = suggestion(name, PARAMETERS) or f"; there are {', '.join(PARAMETERS)}"
         raise ValueRefused(f"'{name}' is no distribution{hint}", ("dist",))
-    wanted = _PARAMETERS[name]
+    wanted = PARAMETERS[name]
     _only(raw, ("dist", *wanted), f"of {name}")
     for key in wanted:
         if key not in raw:
@@ -259,28 +263,21 @@ def _quantiles(dimension: Dimension, raw: Mapping[str, object]) -> Distribution:
     given = raw["quantiles"]
     if not isinstance(given, Mapping):
         raise ValueRefused("expected a map such as {p50: 3ms, p99: 20ms}", ("quantiles",))
-    points: list[tuple[Fraction, int]] = []
+    points: list[tuple[Fraction, int, str]] = []
     for key, value in given.items():
-        digits = str(key)[1:]
-        if (
-            not str(key).startswith("p")
-            or not digits.replace(".", "", 1).isdecimal()
-            or not 0 <= Fraction(digits) <= 100
-        ):
+        match = _PERCENTILE.fullmatch(str(key))
+        if match is None or Fraction(match[1]) > 100:
             raise ValueRefused(f"'{key}' is no quantile; write p0 to p100, as in p50 or p99.9", ("quantiles", str(key)))
-        points.append((Fraction(digits), _at(dimension.parse, value, "quantiles", str(key))))
+        points.append((Fraction(match[1]), _at(dimension.parse, value, "quantiles", str(key)), str(key)))
     points.sort()
-    for (low, low_value), (high, high_value) in zip(points, points[1:], strict=False):
+    for (low, low_value, low_key), (high, high_value, high_key) in pairwise(points):
         if low == high or low_value > high_value:
-            raise ValueRefused(
-                f"p{_percent(high)} is below p{_percent(low)}; quantiles ascend", ("quantiles", f"p{_percent(high)}")
-            )
-    inner = tuple(point for point in points if 0 < point[0] < 100)
+            raise ValueRefused(f"{high_key} is below {low_key}; quantiles ascend", ("quantiles", high_key))
+    inner = tuple((percent, value) for percent, value, _ in points if 0 < percent < 100)
     if len(inner) < 2 or inner[0][1] == 0:
-        raise ValueRefused(
-            "needs two quantiles above 0 between p0 and p100, as in {p50: 3ms, p99: 20ms}", ("quantiles",)
-        )
-    ends = dict(points)
+        message = "needs two quantiles above 0 between p0 and p100, as in {p50: 3ms, p99: 20ms}"
+        raise ValueRefused(message, ("quantiles",))
+    ends = {percent: value for percent, value, _ in points}
     return Quantiles(inner, ends.get(Fraction(0)), ends.get(Fraction(100)))
 
 
@@ -343,10 +340,6 @@ def _at(parse: Callable[[object], int], raw: object, *at: str) -> int:
         return parse(raw)
     except ValueRefused as error:
         raise ValueRefused(str(error), (*at, *error.at)) from None
-
-
-def _percent(percent: Fraction) -> str:
-    return f"{float(percent):g}"
 
 
 def _scaled(base: float, exponent: float) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -26,18 +27,23 @@ from pydantic import (
 from pydantic_core import core_schema
 
 from sim.scenario import values
-from sim.scenario.distribution import AMOUNT, DURATION, Dimension, Distribution, Samples, parse_distribution
+from sim.scenario.distribution import AMOUNT, DURATION, PARAMETERS, Dimension, Distribution, Samples, parse_distribution
 from sim.scenario.source import Real, Whole, anchor
 from sim.scenario.values import Rate, ValueRefused
 
 SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 MASK = "***"
 
+
+def _quantity(units: Mapping[str, object]) -> str:
+    return f"{values.NUMBER}\\s*({'|'.join(map(re.escape, units))})"
+
+
 _UNITS = {
-    "duration": f"^\\s*(0|({values.NUMBER}\\s*(ns|us|µs|ms|s|min|m|h|d)\\s*)+)$",
-    "amount": f"^\\s*{values.NUMBER}\\s*(wei|kwei|mwei|gwei|ether|eth)\\s*$",
-    "size": f"^\\s*{values.NUMBER}\\s*(B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)\\s*$",
-    "ratio": f"^\\s*-?{values.NUMBER}\\s*(%|bps)\\s*$",
+    "duration": f"^\\s*({_quantity(values.DURATION_UNITS)}\\s*)+$",
+    "amount": f"^\\s*{_quantity(values.WEI_UNITS)}\\s*$",
+    "size": f"^\\s*{_quantity(values.SIZE_UNITS)}\\s*$",
+    "ratio": f"^\\s*-?{_quantity(values.RATIO_UNITS)}\\s*$",
     "rate": f"^\\s*{values.NUMBER}\\s*(/|\\s+per\\s+).+$",
 }
 
@@ -62,33 +68,33 @@ def _spelt(format_: Callable[[Any], str]) -> PlainSerializer:
     return PlainSerializer(format_, return_type=str, when_used="json")
 
 
-def _text_schema(kind: str, description: str, *examples: str) -> WithJsonSchema:
-    zero: list[dict[str, Any]] = [{"const": 0}] if kind in ("duration", "amount", "size", "ratio") else []
-    text = {"type": "string", "pattern": _UNITS[kind]}
-    form: dict[str, Any] = {"anyOf": [text, *zero]} if zero else text
-    return WithJsonSchema({**form, "description": description, "examples": list(examples)})
+def _text_schema(unit: str, *examples: str) -> WithJsonSchema:
+    schema = {"type": "string", "pattern": _UNITS[unit]} if unit == "rate" else _number_schema(unit)
+    return WithJsonSchema({**schema, "description": f"with its unit: {', '.join(examples)}", "examples": [*examples]})
+
+
+def _number_schema(unit: str) -> dict[str, Any]:
+    return {"anyOf": [{"type": "string", "pattern": _UNITS[unit]}, {"const": 0}]}
 
 
 Duration = Annotated[
     int,
     PlainValidator(values.parse_duration),
     _spelt(values.format_duration),
-    _text_schema("duration", "a duration", "60s", "1m30s", "250ms"),
+    _text_schema("duration", "60s", "1m30s", "250ms"),
 ]
 Wei = Annotated[
     int,
     PlainValidator(values.parse_wei),
     _spelt(values.format_amount),
-    _text_schema("amount", "an amount", "1.5 ether", "2 gwei", "7 wei"),
+    _text_schema("amount", "1.5 ether", "2 gwei", "7 wei"),
 ]
-Size = Annotated[
-    int, PlainValidator(values.parse_size), _spelt(values.format_size), _text_schema("size", "a size", "2 GiB")
-]
+Size = Annotated[int, PlainValidator(values.parse_size), _spelt(values.format_size), _text_schema("size", "2 GiB")]
 Ratio = Annotated[
     Fraction,
     PlainValidator(lambda raw: raw if isinstance(raw, Fraction) else values.parse_ratio(raw)),
     _spelt(values.format_ratio),
-    _text_schema("ratio", "a ratio", "0.3%", "30 bps"),
+    _text_schema("ratio", "0.3%", "30 bps"),
 ]
 Number = Annotated[
     Fraction,
@@ -97,7 +103,7 @@ Number = Annotated[
     WithJsonSchema({"type": ["number", "string"], "description": "a number without a unit"}),
 ]
 Occurrence = Annotated[
-    Rate, PlainValidator(values.parse_rate), _spelt(values.format_rate), _text_schema("rate", "a rate", "3/h", "1/10m")
+    Rate, PlainValidator(values.parse_rate), _spelt(values.format_rate), _text_schema("rate", "3/h", "1/10m")
 ]
 
 
@@ -145,60 +151,48 @@ class Count:
         return {"anyOf": [{"type": "integer", **bounds}, {"type": "string", "pattern": "^[0-9][0-9_]*$"}]}
 
 
-def _distribution(dimension: Dimension, kind: str, *examples: str) -> Any:
-    def write(value: Distribution, info: SerializationInfo) -> Any:
+def _form(required: dict[str, Any], optional: dict[str, Any] | None = None) -> dict[str, Any]:
+    properties = {**required, **(optional or {})}
+    return {"type": "object", "properties": properties, "required": [*required], "additionalProperties": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Marks a `Distribution` as one of *dimension*; a number alone is always the same."""
+
+    dimension: Dimension
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
+        """Return how pydantic reads and writes it."""
+        write = core_schema.plain_serializer_function_ser_schema(self._write, info_arg=True, when_used="json")
+        read = partial(parse_distribution, self.dimension)
+        return core_schema.no_info_plain_validator_function(read, serialization=write)
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        """Return what editors check."""
+        number = _number_schema(self.dimension.name)
+        named = [
+            _form({"dist": {"const": name}, **dict.fromkeys(parameters, number)})
+            for name, parameters in PARAMETERS.items()
+        ]
+        quantiles = {
+            "type": "object",
+            "patternProperties": {"^p[0-9]+(\\.[0-9]+)?$": number},
+            "additionalProperties": False,
+            "minProperties": 2,
+        }
+        text = {"type": "string"}
+        measured = [_form({"quantiles": quantiles}), _form({"samples": text}, {"column": text, "unit": text})]
+        return {"anyOf": [*number["anyOf"], *named, *measured]}
+
+    def _write(self, value: Distribution, info: SerializationInfo) -> Any:
         if isinstance(value, Samples) and _by_content(info):
             return {"samples": blake2b(repr(value.values).encode(), digest_size=16).hexdigest()}
-        return value.plain(dimension.spell)
-
-    text = {"type": "string", "pattern": _UNITS[kind]}
-    number: dict[str, Any] = {"anyOf": [text, {"const": 0}]}
-
-    def form(*keys: str, **fixed: Any) -> dict[str, Any]:
-        properties = {**fixed, **dict.fromkeys(keys, number)}
-        return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
-
-    forms = [
-        form("low", "high", dist={"const": "uniform"}),
-        form("mean", dist={"const": "exponential"}),
-        form("mean", "deviation", dist={"const": "normal"}),
-        form("median", "p99", dist={"const": "lognormal"}),
-        form("value", dist={"const": "constant"}),
-        {
-            "type": "object",
-            "properties": {
-                "quantiles": {
-                    "type": "object",
-                    "patternProperties": {"^p[0-9]+(\\.[0-9]+)?$": number},
-                    "additionalProperties": False,
-                    "minProperties": 2,
-                }
-            },
-            "required": ["quantiles"],
-            "additionalProperties": False,
-        },
-        {
-            "type": "object",
-            "properties": {key: {"type": "string"} for key in ("samples", "column", "unit")},
-            "required": ["samples"],
-            "additionalProperties": False,
-        },
-    ]
-    schema = {
-        "anyOf": [text, {"const": 0}, *forms],
-        "description": f"{kind} or a distribution",
-        "examples": [*examples],
-    }
-    return Annotated[
-        Distribution,
-        PlainValidator(partial(parse_distribution, dimension)),
-        PlainSerializer(write, when_used="json"),
-        WithJsonSchema(schema),
-    ]
+        return value.plain(self.dimension.spell)
 
 
-DurationDraw = _distribution(DURATION, "duration", "20ms")
-WeiDraw = _distribution(AMOUNT, "amount", "1 ether")
+DurationDraw = Annotated[Distribution, Drawn(DURATION)]
+WeiDraw = Annotated[Distribution, Drawn(AMOUNT)]
 
 
 def _read_path(raw: object) -> Path:

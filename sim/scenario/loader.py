@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from os.path import dirname, isabs, join, normpath
+from os.path import normpath
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -123,7 +123,7 @@ def _read_all(name: str, directory: Path) -> Branch:
         if len(layers) > EXTENDS_MAX:
             raise refuse([Problem(leaf.place, f"extends: a chain of more than {EXTENDS_MAX} files")])
         asked = leaf
-        name = leaf.value if isabs(leaf.value) else normpath(join(dirname(name), leaf.value))
+        name = normpath(Path(name).parent / leaf.value)
     merged = layers.pop()
     while layers:
         merged = _as_branch(merge(merged, layers.pop()))

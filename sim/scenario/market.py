@@ -52,7 +52,6 @@ def _whole_bps(value: Fraction) -> Fraction:
 LogNormalDuration = Annotated[DurationDraw, AfterValidator(_lognormal)]
 LogNormalWei = Annotated[WeiDraw, AfterValidator(_lognormal)]
 Bps = Annotated[Ratio, AfterValidator(_whole_bps)]
-Tokens = Mapping[str, Wei]
 
 
 class Pool(Strict):
@@ -108,7 +107,7 @@ class Flow(Strict):
     """Priority fee per gas; a constant or log-normal."""
     balance: Wei = 10_000 * ETHER
     """Ether of each trader at the start."""
-    tokens: Tokens = {}
+    tokens: Mapping[str, Wei] = {}
     """Tokens of each trader at the start, by contract name."""
 
 
@@ -135,7 +134,7 @@ class Rival(Strict):
     """Least priority fee per gas."""
     balance: Wei = 1_000 * ETHER
     """Its ether at the start."""
-    tokens: Tokens = {}
+    tokens: Mapping[str, Wei] = {}
     """Its tokens at the start, by contract name."""
 
 
@@ -143,7 +142,7 @@ class Market(Strict):
     """Where the bot trades, and against whom."""
 
     venues: Mapping[Name, Venue] = {}
-    """Deployments of market protocols by name; `${contracts.NAME.factory}`, `.router` and `.pair` are their addresses."""
+    """Deployments of market protocols by name; references such as `${contracts.NAME.router}` are their addresses."""
     price: Mapping[str, Price] = {}
     """Reference prices by the token's contract name."""
     flow: Flow | None = None

@@ -57,10 +57,10 @@ def apply_bot(tree: Tree, argument: str, directory: Path) -> Tree:
     source = Source("--bot", directory, (argument,), is_argument=True)
     place = Place(source)
     is_entry = _ENTRY.fullmatch(argument) is not None and not (directory / argument).exists()
-    if not is_entry and not argument.endswith(".py") and not (directory / argument).is_file():
-        raise refuse(
-            [Problem(place, "expected an entry such as bot.app:main or the path of a script such as my/bot.py")]
-        )
+    if not is_entry and not argument.endswith(".py") and not (directory / argument).exists():
+        raise refuse([Problem(place, "expected an entry such as bot.app:main or a script such as my/bot.py")])
+    if not is_entry and not (directory / argument).is_file():
+        raise refuse([Problem(place, f"no script {directory / argument}")])
     assert isinstance(tree, Branch)
     below = tree.entries.get("bot")
     kept = dict(below.tree.entries) if below and isinstance(below.tree, Branch) else {}
@@ -82,7 +82,7 @@ def _path_of(bot: dict[str, Entry]) -> Path | None:
 
 
 def _holds(directory: Path | None, entry: str) -> bool:
-    top = entry.split(":", maxsplit=1)[0].split(".", maxsplit=1)[0]
+    top = entry.partition(":")[0].partition(".")[0]
     return directory is not None and ((directory / top).is_dir() or (directory / f"{top}.py").is_file())
 
 

@@ -83,13 +83,11 @@ def expand(template: str, values: Mapping[str, str]) -> str:
 
 
 def _unknown(name: str, known: Collection[str]) -> str:
-    group = name.split(".", maxsplit=1)[0]
-    there = sorted(key for key in known if key.split(".")[0] == group)
+    group = name.partition(".")[0]
+    there = sorted(key for key in known if key.partition(".")[0] == group)
     if group not in _GROUP_EXAMPLES:
-        hint = suggestion(name, sorted(known))
-        return (
-            f"${{{name}}} names nothing{hint or '; there are ' + ', '.join(_GROUP_EXAMPLES.values())}; $$ is a plain $"
-        )
+        hint = suggestion(name, sorted(known)) or f"; there are {', '.join(_GROUP_EXAMPLES.values())}"
+        return f"${{{name}}} names nothing{hint} ($$ is a plain $)"
     if not there:
         return f"${{{name}}} names nothing: the scenario has no {group}"
-    return f"${{{name}}} names nothing{suggestion(name, there)}; there are {', '.join(there)}"
+    return f"${{{name}}} names nothing{suggestion(name, there) or ';'} there are {', '.join(there)}"

@@ -8,12 +8,15 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from os.path import normpath
 from pathlib import Path
+from typing import Self
 
 from sim.errors import ScenarioError
 
 PROBLEMS_MAX = 10
 LINE_CHARACTERS_MAX = 160
-_SECRET = re.compile(r"(?<![0-9a-fA-F])[0-9a-fA-F]{64}(?![0-9a-fA-F])")
+# A private key has 64 hexadecimal digits; one that was mistyped may have a few more or less.
+_SECRET = re.compile(r"[0-9a-fA-F]{60,}")
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class Text(str):
     __slots__ = ("place",)
     place: Place
 
-    def __new__(cls, value: str, place: Place) -> Text:
+    def __new__(cls, value: str, place: Place) -> Self:
         """Return *value* with its place."""
         text = super().__new__(cls, value)
         text.place = place
@@ -68,7 +71,7 @@ class Whole(int):
 
     text: str
 
-    def __new__(cls, value: int, text: str) -> Whole:
+    def __new__(cls, value: int, text: str) -> Self:
         """Return *value* with its spelling."""
         number = super().__new__(cls, value)
         number.text = text
@@ -84,7 +87,7 @@ class Real(Decimal):
 
     text: str
 
-    def __new__(cls, text: str) -> Real:
+    def __new__(cls, text: str) -> Self:
         """Return the number that *text* spells."""
         number = super().__new__(cls, text)
         number.text = text
@@ -103,7 +106,7 @@ class Problem:
         source, column = self.place.source, self.place.column
         lines = source.text_lines
         line = lines[self.place.line - 1] if 0 < self.place.line <= len(lines) else ""
-        line, column = _window(line, column)
+        line, column = _window(_UNPRINTABLE.sub("?", line), column)
         margin = "".join(char if char == "\t" else " " for char in line[: column - 1]).ljust(column - 1)
         where = source.name if source.is_argument else f"{source.name}:{self.place.line}:{self.place.column}"
         return masked(f"{where}: {self.message}\n  {line}\n  {margin}^")
@@ -120,7 +123,7 @@ def refuse(problems: Iterable[Problem]) -> ScenarioError:
 
 def masked(text: str) -> str:
     """Return *text* with everything as long as a private key hidden, so that no message shows one."""
-    return _SECRET.sub("*" * 64, text)
+    return _SECRET.sub(lambda match: "*" * len(match[0]), text)
 
 
 def anchor(path: str) -> Path:

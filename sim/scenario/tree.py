@@ -206,9 +206,7 @@ class _Composer:
         text, quoted = str(event.value), event.style is not None and event.style != ""
         tag = _CORE_TAGS.get(str(event.tag)) if event.tag else None
         if event.tag and tag is None:
-            self._fail(
-                place, f"the tag {event.tag} means nothing in a scenario; a text that begins with ! needs quotes"
-            )
+            self._fail(place, f"the tag {event.tag} means nothing here; a text that begins with ! needs quotes")
         value = Text(text, place) if tag == "str" or (quoted and tag is None) else _resolve(text, place)
         if tag in ("int", "float", "bool", "null") and isinstance(value, Text):
             self._fail(place, f"'{text}' is not of the type {tag}")

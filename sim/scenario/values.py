@@ -9,6 +9,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 from fractions import Fraction
 
+from sim.scenario.source import Real, Whole
 from sim.units import UNITS
 
 
@@ -26,7 +27,7 @@ WEI_MAX = 2**256 - 1
 DIGITS_MAX = 90
 
 NUMBER = r"[0-9](?:[0-9_]*[0-9])?(?:\.[0-9]+)?"
-_PART = re.compile(rf"\s*({NUMBER})\s*([^\s\d.+-]+)\s*")
+_PART = re.compile(rf"\s*({NUMBER})\s*([^\s\d.:+-]+)\s*")
 _BARE = re.compile(rf"[+-]?{NUMBER}(?:[eE][+-]?[0-9]+)?")
 _WHOLE = re.compile(r"[+-]?[0-9](?:[0-9_]*[0-9])?")
 _RATE = re.compile(rf"\s*({NUMBER})\s*(?:/|\s+per\s+)\s*(.+)")
@@ -202,8 +203,8 @@ def format_number(value: Fraction) -> str:
 def _parts(raw: object, units: Mapping[str, object], what: str, example: str) -> list[tuple[Fraction, str]]:
     if isinstance(raw, bool) or not isinstance(raw, str | int | float | Decimal):
         raise ValueRefused(f"expected {what} such as {example}, found {show(raw)}")
-    text = str(raw).strip()
-    if _BARE.fullmatch(text):
+    text = raw.text if isinstance(raw, Whole | Real) else str(raw).strip()
+    if _BARE.fullmatch(text) or isinstance(raw, Whole):
         if text in ("0", "-0", "+0"):
             return [(Fraction(0), next(iter(units)))]
         raise ValueRefused(f"{text} has no unit; write {what} as in {example} (units: {' '.join(units)})")
@@ -217,7 +218,7 @@ def _parts(raw: object, units: Mapping[str, object], what: str, example: str) ->
             raise ValueRefused(f"{show(raw)} is not {what}; write it as in {example} (units: {' '.join(units)})")
         if match[2] not in units:
             hint = suggestion(match[2], units) or f"; units: {' '.join(units)}"
-            raise ValueRefused(f"{show(raw)}: '{match[2]}' is not a unit of {what.rsplit(maxsplit=1)[-1]}{hint}")
+            raise ValueRefused(f"{show(raw)}: '{match[2]}' is not a unit of {what.partition(' ')[2]}{hint}")
         found.append((Fraction(match[1].replace("_", "")), match[2]))
         position = match.end()
     if not found:
@@ -252,6 +253,8 @@ def show(raw: object) -> str:
         return "a list"
     if raw is None:
         return "nothing (null)"
-    text = ("true" if raw else "false") if isinstance(raw, bool) else str(raw)
+    if isinstance(raw, bool):
+        return "true" if raw else "false"
+    text = raw.text if isinstance(raw, Whole | Real) else str(raw)
     text = text if len(text) <= 60 else text[:57] + "..."
     return f"'{text}'" if isinstance(raw, str) else text
