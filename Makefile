@@ -14,8 +14,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMPS := $(VENV)/stamps
 BUILD  := $(BIN)/python sim/chain/contracts/build.py
-VYPER  := $(if $(wildcard sim/chain/contracts/Token.vy),sim/chain/artifacts/ERC20Token.json) \
-          $(if $(wildcard bot/contracts/Executor.vy),build/contracts/Executor.json)
+VYPER  := sim/chain/artifacts/ERC20Token.json build/contracts/Executor.json
 ARGS   ?=
 
 .PHONY: help setup demo test lint types imports format bench wheel lock clean
@@ -87,10 +86,10 @@ sim/chain/artifacts/WETH9.json: sim/chain/contracts/build.py node_modules/.stamp
 	$(BUILD) extract node_modules sim/chain/artifacts
 	touch $@
 
-sim/chain/artifacts/ERC20Token.json: $(wildcard sim/chain/contracts/Token.vy) sim/chain/contracts/build.py requirements.lock | $(STAMPS)/locked
+sim/chain/artifacts/ERC20Token.json: sim/chain/contracts/Token.vy sim/chain/contracts/build.py requirements.lock | $(STAMPS)/locked
 	$(BUILD) compile sim/chain/contracts/Token.vy $@
 	touch $@
 
-build/contracts/Executor.json: $(wildcard bot/contracts/Executor.vy) sim/chain/contracts/build.py requirements.lock | $(STAMPS)/locked
+build/contracts/Executor.json: bot/contracts/Executor.vy sim/chain/contracts/build.py requirements.lock | $(STAMPS)/locked
 	$(BUILD) compile bot/contracts/Executor.vy $@
 	touch $@

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 from hashlib import blake2b
@@ -26,6 +27,7 @@ PACKAGED = {
     "UniswapV2Router02": ("@uniswap/v2-periphery", "build/UniswapV2Router02.json"),
     "WETH9": ("canonical-weth", "build/contracts/WETH9.json"),
 }
+LICENCE = "@uniswap/v2-core/LICENSE"
 
 
 def extract(node_modules: Path, out_dir: Path) -> None:
@@ -42,6 +44,8 @@ def extract(node_modules: Path, out_dir: Path) -> None:
             licence=origin["license"],
         )
         _write(out_dir / f"{name}.json", artefact)
+    # Whoever passes the bytecode on passes its licence on.
+    shutil.copyfile(node_modules / LICENCE, out_dir / "LICENSE.GPL-3.0.txt")
 
 
 def compile_vyper(source: Path, out: Path) -> None:
