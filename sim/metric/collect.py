@@ -68,6 +68,8 @@ class Collector:
             "rpc": self._take_rpc,
             "head": self._take_head,
             "fault": self._take_fault,
+            "net.open": self._take_open,
+            "net.close": self._take_close,
             "sample": self._take_sample,
             "metric": self._take_metric,
             "finding": self._take_finding,
@@ -185,6 +187,13 @@ class Collector:
     def _take_fault(self, event: Event) -> None:
         if event.data.get("phase", "begin") == "begin":
             self._add("faults.count", 1, {"id": event.actor, "kind": str(event.data.get("kind", ""))})
+
+    def _take_open(self, event: Event) -> None:
+        self._add("net.connections", 1, {"host": event.site})
+
+    def _take_close(self, event: Event) -> None:
+        if "reset" in event.data:
+            self._add("net.disconnects", int(event.data["reset"]), {"host": event.site})
 
     def _take_sample(self, event: Event) -> None:
         if event.actor in METRICS:

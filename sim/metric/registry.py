@@ -107,14 +107,9 @@ def _wire() -> tuple[Metric, ...]:
         Metric(
             "node.heads", "counter", "count", "New heads a node sent to subscribers, one per head and node.", ("node",)
         ),
-        Metric("net.connections", "counter", "count", "Connections the bot opened.", ("host",), "probe"),
+        Metric("net.connections", "counter", "count", "Connections the bot opened.", ("host",)),
         Metric(
-            "net.disconnects",
-            "counter",
-            "count",
-            "Connections of the bot that ended against its will.",
-            ("host",),
-            "probe",
+            "net.disconnects", "counter", "count", "Connections the other side reset or dropped.", ("host",), "probe"
         ),
         Metric("net.bytes_sent", "counter", "bytes", "Bytes the bot wrote to sockets.", ("host",), "probe"),
         Metric("net.bytes_received", "counter", "bytes", "Bytes the bot read from sockets.", ("host",), "probe"),
