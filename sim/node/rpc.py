@@ -9,6 +9,7 @@ Source:
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
@@ -18,6 +19,8 @@ BATCH_REQUESTS_MAX: Final = 1000
 BATCH_RESPONSE_BYTES_MAX: Final = 25_000_000
 BODY_BYTES_MAX: Final = 5 * 1024 * 1024
 FRAME_BYTES_MAX: Final = 32 * 1024 * 1024
+DEPTH_MAX: Final = 500
+"""Nesting of a payload. Python's decoder recurses, and py-evm lifts the interpreter's own limit beyond the C stack."""
 
 DEFAULT: Final = -32000
 RESPONSE_TOO_LARGE: Final = -32003
@@ -88,6 +91,7 @@ _scan: Final[Callable[[str, int], tuple[Any, int]]] = json.JSONDecoder(
     parse_float=_number, parse_constant=_refuse_constant
 ).raw_decode
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode
+_find_marks: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[][{}]', re.DOTALL).findall
 _BLANK: Final = " \t\n\r"
 _GO_CONTEXT: Final = {
     "Expecting value": "looking for beginning of value",
@@ -108,6 +112,8 @@ def parse(payload: bytes) -> Any:
     Raises:
         ParseError: there is no JSON value. Blank text is one that is cut.
     """
+    if payload.count(b"[") + payload.count(b"{") > DEPTH_MAX and _depth(payload) > DEPTH_MAX:
+        raise ParseError("exceeded max depth", cut=False)
     text = payload.decode("utf-8", "replace")
     start = 0
     if text[:1] in _BLANK:
@@ -116,10 +122,20 @@ def parse(payload: bytes) -> Any:
         return _scan(text, start)[0]
     except json.JSONDecodeError as error:
         raise _parse_error(text, error) from None
-    except RecursionError:
-        raise ParseError("exceeded max depth", cut=False) from None
     except ValueError as error:  # an integer of more digits than Python converts
         raise ParseError(str(error), cut=False) from None
+
+
+def _depth(payload: bytes) -> int:
+    """Return how deep lists and objects are nested in *payload*."""
+    deepest = depth = 0
+    for mark in _find_marks(payload):
+        if mark in {b"[", b"{"}:
+            depth += 1
+            deepest = max(deepest, depth)
+        elif mark in {b"]", b"}"}:
+            depth -= 1
+    return deepest
 
 
 def _parse_error(text: str, error: json.JSONDecodeError) -> ParseError:

@@ -100,4 +100,3 @@ class NodeView:
                 del texts[next(iter(texts))]
             text = texts[found.hash] = BlockText(found)
         return text
-
