@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.constructor import RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from sim.errors import ScenarioError
@@ -58,7 +59,7 @@ def load_known(path: Path, today: date) -> tuple[KnownFinding, ...]:
         raise ScenarioError(f"{path}: cannot read the known findings: {error}") from None
     place = _Place(path, text.splitlines())
     try:
-        entries = YAML(typ="rt", pure=True).load(text)
+        entries = _reader().load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line, mark.column) if mark else (0, 0)
@@ -96,6 +97,19 @@ class _Place:
         return ScenarioError(f"{self.path}:{line + 1}:{column + 1}: {message}\n  {shown}\n  {caret}")
 
 
+class _Constructor(RoundTripConstructor):
+    """Leaves days as text, so that one which no calendar has is told with its place."""
+
+
+_Constructor.add_constructor("tag:yaml.org,2002:timestamp", RoundTripConstructor.construct_scalar)
+
+
+def _reader() -> YAML:
+    yaml = YAML(typ="rt", pure=True)
+    yaml.Constructor = _Constructor
+    return yaml
+
+
 def _entry(entries: Any, index: int, place: _Place, today: date) -> KnownFinding:
     entry: Any = entries[index]
     at = entries.lc.item(index)
@@ -121,10 +135,6 @@ def _word(entry: Any, key: str, place: _Place) -> str:
 
 def _day(entry: Any, place: _Place) -> date:
     value = entry["expires"]
-    if isinstance(value, datetime):
-        return value.date()
-    if isinstance(value, date):
-        return value
     try:
         return date.fromisoformat(str(value))
     except ValueError:

@@ -46,8 +46,11 @@ def write_result(folder: Path, verdict: Verdict) -> Path:
 def write_whole(path: Path, text: str) -> None:
     """Write *text* so that a reader finds the old file or the new one, never a part."""
     part = path.with_name(f".{path.name}.part")
-    with part.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    try:
+        with part.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
