@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     tip_share_bps: int = Field(2_000, ge=0, le=10_000)
     tip_min_wei: int = Field(GWEI_WEI // 10, ge=0)
     tip_max_wei: int = Field(200 * GWEI_WEI, ge=0)
-    gas_used_gas: int = Field(190_000, gt=0)
+    gas_used_gas: int = Field(150_000, gt=0)
     gas_limit_gas: int = Field(350_000, gt=0)
     attempts_max: int = Field(4, ge=1)
     confirmations: int = Field(3, ge=1)
