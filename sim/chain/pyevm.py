@@ -23,6 +23,7 @@ from sim.chain.engine import (
     Invalid,
 )
 from sim.chain.flat import FlatState
+from sim.chain.interpreter import fast_computation
 from sim.chain.keccak import EMPTY_HASH, keccak
 from sim.chain.state import CodeStore, Layer
 from sim.chain.transaction import BLOB, AccessList, Transaction, floor_gas, intrinsic_gas
@@ -354,10 +355,7 @@ def _state_class(base: Any) -> Any:
             found: bytes = self._ancestor_hash(block_number)
             return found
 
-    computation = base.computation_class
-    # py-evm wraps SELFDESTRUCT in a deprecation warning; the chain's past and present still run it
-    opcodes = {value: getattr(opcode, "__wrapped__", opcode) for value, opcode in computation.opcodes.items()}
-    State.computation_class = type(f"Flat{computation.__name__}", (computation,), {"opcodes": opcodes})
+    State.computation_class = fast_computation(base.computation_class)
     return State
 
 
