@@ -52,6 +52,7 @@ _SETTINGS = {
     "lines.linewidth": 1.6,
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
+    "axes.titley": 1.0,  # left to itself, matplotlib measures every label to place it
 }
 
 

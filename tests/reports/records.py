@@ -99,3 +99,22 @@ def _land(tape: Tape, slot: int, number: int) -> None:
     money = {"realised_wei": 2 * 10**16, "quoted_wei": 21 * 10**15, "gas_cost_wei": 180_000 * 12 * 10**9}
     trade = {"hash": key, "block": number, "path": "WETH>TOKEN>WETH", "gas_used": 180_000, "tip_wei": 10**9 * 180_000}
     tape.recorder.event("trade", "bot", "", **trade, **money, status="included", reason="")
+
+
+EVIL = "<script>alert(1)</script>\"'&amp;{{7*7}}$x_1^2$\x1b[31m\u202e]]>\x00"
+"""Text that means something to HTML, SVG, XML, Jinja, matplotlib, terminals and spreadsheets."""
+
+
+def hostile() -> Tape:
+    """Return the tape of a flight whose every text is EVIL, not ended."""
+    tape = flight(slots=3, scenario=EVIL, replay=EVIL, windtunnel=EVIL, fingerprint={EVIL: {EVIL: EVIL}})
+    recorder = tape.at(3 * SLOT_NS + 70 * MS)
+    recorder.event("fault", EVIL, "", kind=EVIL, phase="begin")
+    recorder.event("price", EVIL, EVIL, wei_per_token=3, slot=3)
+    recorder.event("rpc", EVIL, EVIL, ok=False, code=EVIL, transport=EVIL)
+    recorder.event("tx.rejected", "bot", EVIL, message=EVIL)
+    recorder.event("trade", "bot", "", hash=EVIL, block=3, path=EVIL, status=EVIL, reason="=1+1" + EVIL)
+    recorder.sample("lock.wait", 3, lock=EVIL)
+    texts = {"title": EVIL, "where": EVIL + ":3", "detail": {EVIL: [EVIL]}, "origin": EVIL, "id": EVIL, "replay": EVIL}
+    finding(tape, EVIL, **texts)
+    return tape
