@@ -8,7 +8,9 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 # The interpreter of .venv: give PYTHON=python3.12 to choose; a change of version makes .venv anew.
-PYTHON ?= $(shell .ci/find-python)
+ifndef PYTHON
+PYTHON := $(shell .ci/find-python)
+endif
 CACHE  ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/windtunnel
 VENV   ?= .venv
 BIN    := $(VENV)/bin
@@ -61,7 +63,7 @@ clean:  ## remove what was built, the environment too
 # --- the steps of setup, each redone only when its inputs change -------------------------------------------------
 
 # One stamp per interpreter, so that another PYTHON= makes the environment anew. Without a Python there is no stamp.
-PYTHON_ID := $(shell $(PYTHON) -c 'import sys; print("python-%d.%d.%d" % sys.version_info[:3])' 2>/dev/null)
+PYTHON_ID := $(shell "$(PYTHON)" -c 'import sys; print("python-%d.%d.%d" % sys.version_info[:3])' 2>/dev/null)
 $(if $(PYTHON_ID),,$(error PYTHON="$(PYTHON)" does not run; Windtunnel needs Python 3.11, 3.12 or 3.13))
 
 $(STAMPS)/$(PYTHON_ID):
