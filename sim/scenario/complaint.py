@@ -55,24 +55,27 @@ def _explain(found: Any, data: Any, models: Models, patterns: Names) -> tuple[Pa
         return (*path, KEY), _unknown_key(str(found["loc"][-1]), _at(data, path[:-1]), models)
     if kind == "missing":
         return path, f"'{found['loc'][-1]}' is missing"
-    if kind == "string_type" and isinstance(value, int | Decimal):
-        return path, f"expected a text, found {show(value)}; put it in quotes"
     if kind in _EXPECTED:
-        return path, f"expected {_EXPECTED[kind]}, found {show(value)}"
+        quotes = "; put it in quotes" if kind == "string_type" and isinstance(value, int | Decimal) else ""
+        return path, f"expected {_EXPECTED[kind]}, found {show(value)}{quotes}"
     if kind == "string_pattern_mismatch":
-        text = str(found["loc"][-2]) if found["loc"][-1] == "[key]" else value
+        is_key = found["loc"][-1] == "[key]"
+        text = str(found["loc"][-2]) if is_key else value
         wanted = patterns.get(context["pattern"], context["pattern"])
-        return (*path, KEY) if found["loc"][-1] == "[key]" else path, f"{show(text)} is not {wanted}"
+        return (*path, KEY) if is_key else path, f"{show(text)} is not {wanted}"
     if kind in ("literal_error", "enum", "union_tag_invalid"):
         return _not_one_of(path, value, context)
+    return path, _other(kind, str(found["msg"]), context)
+
+
+def _other(kind: str, message: str, context: Mapping[str, Any]) -> str:
     if kind == "union_tag_not_found":
-        return path, f"{str(context.get('discriminator', 'kind')).strip(chr(39))} is missing"
+        return f"{str(context.get('discriminator', 'kind')).strip(chr(39))} is missing"
     if kind == "too_short":
-        return path, f"expected at least {context['min_length']}, found {context['actual_length']}"
+        return f"expected at least {context['min_length']}, found {context['actual_length']}"
     if kind == "too_long":
-        return path, f"expected at most {context['max_length']}, found {context.get('actual_length')}"
-    message = str(found["msg"])
-    return path, message[:1].lower() + message[1:]
+        return f"expected at most {context['max_length']}, found {context.get('actual_length')}"
+    return message[:1].lower() + message[1:]
 
 
 def _not_one_of(path: Path, value: Any, context: Mapping[str, Any]) -> tuple[Path, str]:

@@ -122,9 +122,7 @@ def _no_key(argument: str, position: int) -> str:
         return "an index is a number in brackets, as in faults[0].depth=3"
     if found == "=":
         return "a key is missing before '='; write PATH=VALUE, as in duration=60s"
-    return (
-        f"'{found}' in a key needs double quotes around the key, as in 'thresholds.\"lock.deadlocks\"=[\"count==0\"]'"
-    )
+    return f"'{found}' in a key needs double quotes around that key, as in thresholds.\"lock.deadlocks\"=[...]"
 
 
 def _put(tree: Tree | None, steps: list[Step], value: Tree, done: tuple[str, ...] = ()) -> Tree:

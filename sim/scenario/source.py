@@ -106,7 +106,7 @@ class Problem:
         source, column = self.place.source, self.place.column
         lines = source.text_lines
         line = lines[self.place.line - 1] if 0 < self.place.line <= len(lines) else ""
-        line, column = _window(_UNPRINTABLE.sub("?", line), column)
+        line, column = _window(masked(_UNPRINTABLE.sub("?", line)), column)
         margin = "".join(char if char == "\t" else " " for char in line[: column - 1]).ljust(column - 1)
         where = source.name if source.is_argument else f"{source.name}:{self.place.line}:{self.place.column}"
         return masked(f"{where}: {self.message}\n  {line}\n  {margin}^")

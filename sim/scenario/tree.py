@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -33,6 +33,7 @@ _TRUE = re.compile(r"true|True|TRUE")
 _FALSE = re.compile(r"false|False|FALSE")
 _WHOLE = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _REAL = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _CORE_TAGS = {f"tag:yaml.org,2002:{name}": name for name in ("str", "int", "float", "bool", "null", "map", "seq")}
 
 MENDS = (
@@ -200,10 +201,10 @@ class _Composer:
             self._attach(tree, size, size)
 
     def _scalar(self, event: ScalarEvent, place: Place) -> None:
+        text, quoted = self._characters(event.value, place), bool(event.style)
         if self._key_is_due():
-            self._key(event.value, place)
+            self._key(text, place)
             return
-        text, quoted = str(event.value), event.style is not None and event.style != ""
         tag = _CORE_TAGS.get(str(event.tag)) if event.tag else None
         if event.tag and tag is None:
             self._fail(place, f"the tag {event.tag} means nothing here; a text that begins with ! needs quotes")
@@ -214,6 +215,13 @@ class _Composer:
         if event.anchor:
             self._anchors[event.anchor] = (leaf, 1)
         self._attach(leaf, 1, 1)
+
+    def _characters(self, text: str, place: Place) -> str:
+        """Return *text* with surrogate pairs, JSON's way to escape one character as two, joined."""
+        try:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16") if _SURROGATE.search(text) else text
+        except UnicodeDecodeError:
+            self._fail(place, "half of a surrogate pair is no character; write the character itself")
 
     def _key_is_due(self) -> bool:
         return bool(self._open) and isinstance(self._open[-1].tree, Branch) and self._open[-1].key is None
@@ -247,7 +255,7 @@ class _Composer:
         top.tree.entries.setdefault(top.key, Entry(top.key_place, tree))
         top.key = None
 
-    def _fail(self, place: Place, message: str) -> None:
+    def _fail(self, place: Place, message: str) -> NoReturn:
         raise refuse([*self.problems, Problem(place, message)])
 
 
