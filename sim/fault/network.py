@@ -95,12 +95,12 @@ class Disconnect:
     """A node drops all its connections, HTTP and WebSocket; it takes new ones at once.
 
     Args:
-        drop: drops every open connection of the node, and returns how many there were.
+        drop: drops every open connection of the node, and may return how many there were.
     """
 
     kind = "disconnect"
 
-    def __init__(self, spec: DisconnectSpec, drop: Callable[[], int]) -> None:
+    def __init__(self, spec: DisconnectSpec, drop: Callable[[], int | None]) -> None:
         self.id = spec.id
         self.site = spec.node
         self.when = spec.when
@@ -108,7 +108,8 @@ class Disconnect:
 
     def begin(self, ordinal: int) -> dict[str, Any]:
         """Drop them."""
-        return {"connections": self._drop()}
+        dropped = self._drop()
+        return {} if dropped is None else {"connections": dropped}
 
     def end(self) -> None:
         """Nothing is left to take back."""

@@ -21,8 +21,8 @@ class MemoryRecord:
     def events(self, kind: str | None = None) -> list[Event]:
         """Return what was recorded so far, or the events of one kind."""
         self.recorder.flush()
-        self._sink.seek(0)
-        with zstandard.ZstdDecompressor().stream_reader(self._sink, read_across_frames=True) as reader:
+        written = io.BytesIO(self._sink.getvalue())
+        with zstandard.ZstdDecompressor().stream_reader(written, read_across_frames=True) as reader:
             text = reader.read().decode()
         found = [Event(**json.loads(line)) for line in text.splitlines()]
         return [event for event in found if kind in (None, event.kind)]
