@@ -75,7 +75,7 @@ class Story:
     stop_ns: int | None = None
     head_to_send: Trend = field(default_factory=lambda: Trend(integer=True))
     send_to_inclusion: Trend = field(default_factory=lambda: Trend(integer=True))
-    trades: dict[tuple[str, Any], Trade] = field(default_factory=dict)
+    trades: dict[tuple[str, Any, int], Trade] = field(default_factory=dict)
     locks: dict[str, Lock] = field(default_factory=dict)
     calls: Counter[tuple[str, str]] = field(default_factory=Counter)
     errors: Counter[tuple[str, str, str]] = field(default_factory=Counter)
@@ -99,6 +99,7 @@ class _Teller:
         self._sent_ns: dict[str, int] = {}
         self._costs: dict[str, int] = {}
         self._paid_wei = 0
+        self._landed: dict[tuple[str, Any], int] = {}
         self._takers: Mapping[str, Callable[[Event], None]] = {
             "block": self._take_block,
             "reorg": self._take_reorg,
@@ -197,12 +198,12 @@ class _Teller:
         if event.actor != SUBJECT:
             return
         data = event.data
-        key = (str(data.get("hash", "")), data.get("block"))
+        key = self._trade_key(data)
         before = self.story.trades.get(key)
         self.story.trades[key] = Trade(
             t_ns=before.t_ns if before else event.t_ns,
             block=data.get("block"),
-            transaction=key[0],
+            transaction=str(data.get("hash", "")),
             path=_path(data.get("path", "")),
             quoted_wei=data.get("quoted_wei"),
             realised_wei=data.get("realised_wei"),
@@ -215,11 +216,19 @@ class _Teller:
 
     def _revert(self, event: Event, cost_wei: int) -> None:
         data = event.data
-        key = (str(data.get("hash", "")), data.get("block"))
-        gas_used = data.get("gas_used", 0)
-        tip_wei = data.get("tip_wei")
-        failed = Trade(event.t_ns, key[1], key[0], "", None, 0, gas_used, cost_wei, tip_wei, "reverted", "")
-        self.story.trades.setdefault(key, failed)
+        name, gas_used, tip_wei = str(data.get("hash", "")), data.get("gas_used", 0), data.get("tip_wei")
+        failed = Trade(event.t_ns, data.get("block"), name, "", None, 0, gas_used, cost_wei, tip_wei, "reverted", "")
+        self.story.trades.setdefault(self._trade_key(data), failed)
+
+    def _trade_key(self, data: Mapping[str, Any]) -> tuple[str, Any, int]:
+        """Return the row of a trade: a block that was replaced and its successor have the same number."""
+        name, block = str(data.get("hash", "")), data.get("block")
+        times = self._landed.get((name, block), 0)
+        before = self.story.trades.get((name, block, times))
+        if before is not None and before.status == "orphaned" and data.get("status") != "orphaned":
+            times += 1
+            self._landed[name, block] = times
+        return name, block, times
 
     def _take_rpc(self, event: Event) -> None:
         self.story.calls[event.actor, event.site] += 1

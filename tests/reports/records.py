@@ -97,7 +97,7 @@ def _land(tape: Tape, slot: int, number: int) -> None:
     place = {"block": number, "block_hash": f"0xb{slot + 1:063x}", "index": 0, "to": "0xexecutor"}
     tape.recorder.event("tx.included", "bot", "", hash=key, status=1, nonce=slot, **place, **cost)
     money = {"realised_wei": 2 * 10**16, "quoted_wei": 21 * 10**15, "gas_cost_wei": 180_000 * 12 * 10**9}
-    trade = {"hash": key, "block": number, "path": "WETH>TOKEN>WETH", "gas_used": 180_000, "tip_wei": 10**9 * 180_000}
+    trade = {"hash": key, "block": number, "path": "WETH>TOKEN>WETH", "gas_used": 180_000, "tip_wei": 10**9}
     tape.recorder.event("trade", "bot", "", **trade, **money, status="included", reason="")
 
 

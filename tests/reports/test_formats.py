@@ -122,6 +122,17 @@ def test_trades_are_rows_in_wei(tmp_path: Path) -> None:
     assert land_ns == 2 * SLOT_NS + 62 * MS
 
 
+def test_a_trade_that_lands_twice_has_two_rows(tmp_path: Path) -> None:
+    """Orphaned and included again at the same height, a trade keeps its orphaned row and gets a new one."""
+    tape, trade = Tape(), {"hash": "0x9", "block": 102, "path": ["A", "B"], "realised_wei": 1}
+    for at, status in enumerate(("included", "orphaned", "included", "orphaned", "reverted")):
+        tape.at(at).event("trade", "bot", "", status=status, **trade)
+
+    rows = tell(tape.end().save(tmp_path)).trades.values()
+
+    assert [(row.t_ns, row.status) for row in rows] == [(0, "orphaned"), (2, "orphaned"), (4, "reverted")]
+
+
 def test_a_spreadsheet_takes_no_formula_from_a_record(tmp_path: Path) -> None:
     """Text that starts like a formula is quoted; numbers with a sign are not."""
     story = tell(hostile().end().save(tmp_path))
