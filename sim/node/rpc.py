@@ -11,8 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 METHOD_NAME_CHARS_MAX: Final = 2048
 BATCH_REQUESTS_MAX: Final = 1000
@@ -147,8 +146,7 @@ def _parse_error(text: str, error: json.JSONDecodeError) -> ParseError:
     return ParseError(f"invalid character {text[position]!r} {context}", cut=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One call or notification of a client.
 
     Args:
@@ -162,8 +160,7 @@ class Request:
     params: list[Any] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Invalid:
+class Invalid(NamedTuple):
     """Something that is no request; it is answered with "invalid request" under the id, as JSON text."""
 
     id: str

@@ -157,8 +157,7 @@ class Wire:
         protocols = _Server(self._handler(http, websocket), self._loop)
         server = await self._loop.create_server(protocols, host, port)
         self._servers.append((server, protocols))
-        sockets = server.sockets
-        return int(sockets[0].getsockname()[1]) if port == 0 else port
+        return port or int(server.sockets[0].getsockname()[1])
 
     def _handler(self, http: bool, websocket: bool) -> Handler:
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
