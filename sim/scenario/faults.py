@@ -86,7 +86,7 @@ class ReorgFault(_Occurs):
     """Number of blocks replaced."""
     deeper: Annotated[Share, AfterValidator(_share_below_one)] = Fraction(0)
     """Chance of each further block."""
-    unseen: Share = Fraction(1, 4)
+    unseen: Share = Fraction(35, 100)
     """Chance of each transaction in them that the other branch lacks it; it returns to the mempool."""
 
 
