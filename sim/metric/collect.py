@@ -56,6 +56,7 @@ class Collector:
         self._head_ns: int | None = None
         self._block_ns: int | None = None
         self._stop_ns: int | None = None
+        self._unexamined = False
         self._takers: dict[str, Callable[[Event], None]] = {
             "block": self._take_block,
             "reorg": self._take_reorg,
@@ -73,6 +74,7 @@ class Collector:
             "sample": self._take_sample,
             "metric": self._take_metric,
             "finding": self._take_finding,
+            "examined": self._take_examined,
             "flight.stop": self._take_stop,
             "flight.returned": self._take_returned,
             "flight.end": self._take_end,
@@ -87,6 +89,8 @@ class Collector:
     def finish(self) -> Metrics:
         """Return the metrics, once the last event was taken."""
         self._settle_transactions()
+        if self._unexamined:
+            self._forget_leaks()
         for name, value in self._final.items():
             series = new_series(METRICS[name], watched=False)
             series.add(value)
@@ -219,6 +223,9 @@ class Collector:
         if data.get("gating", True) and data.get("level") != "L3":
             self._add("findings.gating", 1)
 
+    def _take_examined(self, event: Event) -> None:
+        self._unexamined = str(event.data.get("leaks", "")).startswith("skipped")
+
     def _take_stop(self, event: Event) -> None:
         self._stop_ns = event.t_ns
 
@@ -228,6 +235,13 @@ class Collector:
 
     def _take_end(self, event: Event) -> None:
         self._add("flight.time", event.t_ns)
+
+    def _forget_leaks(self) -> None:
+        """Where nobody looked for leaks, none found is not zero."""
+        chosen = [(selector.name, series) for pairs in self._selected.values() for selector, series in pairs]
+        for name, series in (*self._all.items(), *chosen):
+            if name.startswith("leaked.") and isinstance(series, Counter) and not series.total:
+                series.watched = False
 
     def _settle_transactions(self) -> None:
         for key in self._sent:

@@ -25,6 +25,7 @@ class Finding:
         origin: `bot`, `library NAME VERSION` or `harness`.
         detail: what was seen, as its probe tells it.
         replay: the shell line that produces it again.
+        reproducible: false where wall time decided, as it does for code that runs away.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Finding:
     origin: str = "bot"
     detail: Any = field(default_factory=dict)
     replay: str = ""
+    reproducible: bool = True
 
     @property
     def fails(self) -> bool:
@@ -46,7 +48,7 @@ class Finding:
 
     def as_json(self) -> dict[str, Any]:
         """Return the form of interface.md."""
-        return {
+        told: dict[str, Any] = {
             "id": self.id,
             "kind": self.kind,
             "title": self.title,
@@ -59,6 +61,7 @@ class Finding:
             "detail": self.detail,
             "replay": self.replay,
         }
+        return told if self.reproducible else {**told, "reproducible": False}
 
     def marked(self, known: bool) -> Finding:
         """Return the finding with `known` set so."""
@@ -71,6 +74,8 @@ def finding_of(event: Event, replay: str) -> Finding:
     kind = str(data.get("kind") or event.actor)
     where = data.get("where")
     level = str(data.get("level", "L0"))
+    detail = data.get("detail", {})
+    inner = detail.get("reproducible", True) if isinstance(detail, dict) else True
     return Finding(
         id=str(data.get("id") or f"{kind}@{where or '?'}"),
         kind=kind,
@@ -80,6 +85,7 @@ def finding_of(event: Event, replay: str) -> Finding:
         level=level,
         gating=bool(data.get("gating", True)) and level != NEVER_GATING_LEVEL,
         origin=str(data.get("origin", "bot")),
-        detail=data.get("detail", {}),
+        detail=detail,
         replay=str(data.get("replay") or replay),
+        reproducible=bool(data.get("reproducible", inner)),
     )

@@ -32,6 +32,7 @@ _FAILED_ENDS: Mapping[str, tuple[str, str]] = {
     "crash": ("crash", "the bot ended with an uncaught exception or an exit code"),
     "killed": ("crash", "the flight's process was killed"),
     "runaway": ("stall", "the bot ran away from its limits"),
+    "grace_over": ("work_after_stop", "the bot was still running when its grace period was over"),
 }
 _CUT_SHORT_ENDS = frozenset({"interrupted", "harness"})
 

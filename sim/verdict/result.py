@@ -28,6 +28,7 @@ def result_of(verdict: Verdict) -> dict[str, Any]:
         "replay": header.get("replay", ""),
         "reasons": list(verdict.reasons()),
         "end": verdict.end,
+        "reproducible": all(finding.reproducible for finding in verdict.findings),
     }
 
 

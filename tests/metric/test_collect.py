@@ -126,6 +126,19 @@ def test_without_probes_nothing_is_claimed(tmp_path: Path) -> None:
     assert metrics.value("chain.reorgs", "count") == 0
 
 
+def test_leaks_nobody_looked_for_have_no_count(tmp_path: Path) -> None:
+    """A bot that a signal ended leaves leaks unexamined: none found is then no sample, one found still counts."""
+    tape = flight()
+    tape.recorder.note("examined", "bot", leaks="skipped: the process ended by the signal's default disposition")
+    finding(tape, "leaked_thread")
+
+    metrics = measured(tape.end("terminated", 143), tmp_path)
+
+    assert metrics.value("leaked.tasks", "count") is None
+    assert metrics.value("leaked.threads", "count") == 1
+    assert metrics.value("lock.deadlocks", "count") == 0
+
+
 def test_unknown_kinds_and_names_are_ignored(tmp_path: Path) -> None:
     """Events and samples of a newer writer do not disturb."""
     tape = flight(slots=1)

@@ -125,9 +125,9 @@ def test_an_interrupted_flight_is_inconclusive(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("reason", ["crash", "killed", "runaway"])
+@pytest.mark.parametrize("reason", ["crash", "killed", "runaway", "grace_over"])
 def test_a_bad_end_fails_even_if_no_probe_said_so(tmp_path: Path, reason: str) -> None:
-    """A crash, a kill and a runaway are findings of their own where the record tells none that gates."""
+    """A crash, a kill, a runaway and an overrun grace period are findings of their own where the record tells none that gates."""
     told = flight()
     finding(told, "livelock")
 

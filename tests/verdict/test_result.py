@@ -63,6 +63,16 @@ def test_the_line_is_one_line(tmp_path: Path) -> None:
     assert json.loads(line) == json.loads(path.read_text())
 
 
+def test_what_wall_time_decided_is_marked(tmp_path: Path) -> None:
+    """A finding that a replay may not give again says so, and so does the result."""
+    tape = flight()
+    finding(tape, "stall", detail={"stack": "x", "reproducible": False})
+
+    result = result_of(judge(tape.end("runaway", 1).save(tmp_path)))
+
+    assert (result["reproducible"], result["findings"][0]["reproducible"]) == (False, False)
+
+
 def test_a_torn_record_still_has_a_result(tmp_path: Path) -> None:
     """Its digest is null, its verdict inconclusive."""
     result = result_of(judge(flight().save(tmp_path)))
