@@ -238,8 +238,7 @@ class Collector:
 
     def _forget_leaks(self) -> None:
         """Where nobody looked for leaks, none found is not zero."""
-        chosen = [(selector.name, series) for pairs in self._selected.values() for selector, series in pairs]
-        for name, series in (*self._all.items(), *chosen):
+        for name, series in self._all.items():
             if name.startswith("leaked.") and isinstance(series, Counter) and not series.total:
                 series.watched = False
 

@@ -2,10 +2,14 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from sim.record import open_record
 from sim.verdict import EXIT_NOTHING_RAN, KnownFinding, Verdict, exit_code_of, judge
 from tests.reports.records import Tape, finding, flight
 
@@ -127,7 +131,7 @@ def test_an_interrupted_flight_is_inconclusive(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("reason", ["crash", "killed", "runaway", "grace_over"])
 def test_a_bad_end_fails_even_if_no_probe_said_so(tmp_path: Path, reason: str) -> None:
-    """A crash, a kill, a runaway and an overrun grace period are findings of their own where the record tells none that gates."""
+    """A bad end is a finding of its own where the record tells none that gates."""
     told = flight()
     finding(told, "livelock")
 
@@ -137,6 +141,34 @@ def test_a_bad_end_fails_even_if_no_probe_said_so(tmp_path: Path, reason: str) -
     assert (bare.value, len(bare.findings)) == ("fail", 1)
     assert bare.findings[0].detail == {"reason": reason, "exit_code": 9}
     assert [one.kind for one in explained.findings] == ["livelock"]
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.sampled_from(["L0", "L2", "L3"]), st.sampled_from(["", "known", "expired"]))),
+    st.booleans(),
+    st.sampled_from([None, "returned", "interrupted"]),
+)
+def test_the_answer_is_the_rule(told: list[tuple[bool, str, str]], missed: bool, end: str | None) -> None:
+    """Fail iff a finding gates and is not known, or a threshold is missed; else inconclusive iff not whole."""
+    tape = flight(slots=1, thresholds=[MISSED if missed else MET])
+    accepted = []
+    for number, (gating, level, standing) in enumerate(told):
+        finding(tape, "spin", id=str(number), gating=gating, level=level)
+        if standing:
+            accepted.append(known(str(number), expired=standing == "expired"))
+    if end is not None:
+        tape.end(end)
+    with TemporaryDirectory() as folder:
+        record = tape.save(Path(folder))
+
+        verdict = judge(record, accepted)
+
+        again = judge(open_record(record.path), accepted)
+    gates = any(gating and level != "L3" and standing != "known" for gating, level, standing in told)
+    whole = end == "returned"
+    expected = "fail" if gates or (missed and whole) else "pass" if whole else "inconclusive"
+    assert verdict.value == expected
+    assert again == verdict
 
 
 def test_one_finding_seen_twice_is_one(tmp_path: Path) -> None:
