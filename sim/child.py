@@ -1,0 +1,43 @@
+"""The first lines of a flight's process: chance and threads are taken over before any library is loaded."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pickle
+import signal
+import sys
+from typing import Any
+
+PR_SET_PDEATHSIG = 1
+
+
+def main(known_modules: frozenset[str], job_fd: int, pulse_fd: int, seed: int, epoch_s: int) -> None:
+    """Prepare the process, read the job and fly it. It never returns: the flight ends the process.
+
+    Args:
+        known_modules: what a bare interpreter had loaded.
+        job_fd: a pipe with the pickled `sim.job.Job`.
+        pulse_fd: shared memory of two counters that show the supervisor that work goes on.
+    """
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    # These imports wait until here so that nothing of a library runs before chance and threads are owned.
+    from sim.host import entropy, threads  # noqa: PLC0415
+    from sim.host.clock import NsEnvironment  # noqa: PLC0415
+    from sim.host.machine import CostModel, Machine  # noqa: PLC0415
+    from sim.rng import Streams  # noqa: PLC0415
+
+    env = NsEnvironment()
+    streams = Streams(seed)
+    entropy.install(entropy.Entropy(streams))
+    offset_ns = streams.stream("bot.clock").below(10**9, "monotonic")
+    machine = Machine(env, "bot", epoch_ns=epoch_s * 10**9, monotonic_base_ns=10**13 + offset_ns, cost=CostModel())
+    baton = threads.Baton(machine)
+    threads.install(baton)
+    from sim.flight import Flight  # noqa: PLC0415  (loads the world's libraries, after the lines above)
+
+    with os.fdopen(job_fd, "rb") as pipe:
+        job: Any = pickle.load(pipe)
+    flight = Flight(job, streams, machine, baton, pulse_fd, known_modules)
+    flight.fly()
+    sys.exit(4)

@@ -1,0 +1,385 @@
+"""The `windtunnel` command."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from sim import __version__
+from sim.errors import UsageError, WindtunnelError
+
+EXIT_NOTHING_RAN = 5
+EXIT_INTERRUPTED = 130
+SEEDS_MAX = 100_000
+
+app = typer.Typer(
+    name="windtunnel",
+    help="Fly an asyncio on-chain bot, unmodified, through a simulated market, chain and network.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+errors = Console(stderr=True, highlight=False)
+
+Scenarios = Annotated[list[Path], typer.Argument(metavar="SCENARIO...", help="Scenario files.", show_default=False)]
+Runs = Annotated[list[Path], typer.Argument(metavar="RUN_DIR...", help="Run folders.", show_default=False)]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Change a value, e.g. --set chain.slot=2s. May be given again."),
+]
+BotOption = Annotated[
+    str | None, typer.Option("--bot", metavar="ENTRY_OR_SCRIPT", help="Fly this bot instead of the scenario's.")
+]
+KnownOption = Annotated[
+    Path | None, typer.Option("--known", metavar="FILE", help="YAML list of findings that do not fail: id, reason, owner, expires.")
+]
+FaultsOption = Annotated[
+    str | None, typer.Option("--faults", metavar="none|ID,...", help="Keep these faults only; the rest of the weather stays the same.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print result.json, one line a run, on standard output.")]
+
+
+def main() -> None:
+    """Run the command line; every explained error is one message and an exit code."""
+    try:
+        app(standalone_mode=True)
+    except WindtunnelError as error:
+        errors.print(Text(f"windtunnel: {error}"), soft_wrap=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+
+
+@app.callback()
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        print(f"windtunnel {__version__}")
+        raise typer.Exit
+
+
+@app.command(
+    epilog="Examples:  windtunnel run scenarios/smoke.yaml  |  windtunnel run scenarios/smoke.yaml --seeds 0..9 -j 2  |  "
+    "windtunnel run scenarios/smoke.yaml --bot my/bot.py --faults none --json"
+)
+def run(
+    scenarios: Scenarios,
+    seed: Annotated[int | None, typer.Option("--seed", help="The seed; the scenario's own unless given.", min=0, max=2**64 - 1)] = None,
+    seeds: Annotated[str | None, typer.Option("--seeds", metavar="A..B", help="Every seed from A to B, both included.")] = None,
+    jobs: Annotated[int, typer.Option("-j", "--jobs", help="Flights at a time.", min=1, max=256)] = 1,
+    engine: Annotated[str, typer.Option("--engine", metavar="pyevm|revm|both", help="What executes the chain.")] = "pyevm",
+    bot: BotOption = None,
+    sets: Sets = None,
+    faults: FaultsOption = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The run's folder; with several runs, the folder of their folders.")] = None,
+    json_: JsonOption = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show the bot's output on standard error.")] = False,
+    wall_limit: Annotated[float | None, typer.Option("--wall-limit", metavar="S", help="End a flight after S seconds of wall time.", min=0.1)] = None,
+    known: KnownOption = None,
+) -> None:
+    """Fly scenarios and print the verdict on each run."""
+    from sim.run import Order  # noqa: PLC0415  (so that --help answers at once)
+    from sim.scenario import load  # noqa: PLC0415
+
+    check_engine(engine)
+    accepted = _known(known)
+    orders: list[Order] = []
+    for path in scenarios:
+        scenario = load(path, sets or (), bot)
+        _check_thresholds(scenario)
+        _check_faults(scenario, faults)
+        for number in _seeds(seed, seeds, scenario.seed):
+            orders.append(
+                Order(
+                    scenario=scenario,
+                    seed=number,
+                    engine=engine,
+                    faults=faults,
+                    command=_command(path, number, engine, bot, sets or [], faults),
+                    invocation={"scenario": str(path.absolute()), "sets": sets or [], "bot": bot, "faults": faults, "directory": str(Path.cwd())},
+                    known=tuple({**asdict(each), "expires": str(each.expires)} for each in accepted),
+                    echo=verbose,
+                    wall_limit_s=wall_limit,
+                )
+            )
+    orders = [_placed(order, out, len(orders) > 1) for order in orders]
+    raise typer.Exit(_fly_all(orders, jobs, json_))
+
+
+def check_engine(engine: str) -> None:
+    """Refuse an engine that is not there.
+
+    Raises:
+        UsageError: with how to build it.
+    """
+    if engine in ("revm", "both"):
+        raise UsageError(
+            f"--engine {engine}: the native engine is not built here; build it with `make native` (it needs a Rust "
+            "toolchain), or fly with --engine pyevm"
+        )
+    if engine != "pyevm":
+        raise UsageError(f"--engine {engine}: no such engine; there are pyevm, revm and both")
+
+
+def _known(path: Path | None) -> tuple[Any, ...]:
+    if path is None:
+        return ()
+    from sim.verdict import load_known  # noqa: PLC0415  (so that --help answers at once)
+
+    return tuple(load_known(path, datetime.now(UTC).date()))
+
+
+def _check_thresholds(scenario: Any) -> None:
+    from sim.metric import check_threshold  # noqa: PLC0415  (so that --help answers at once)
+
+    for each in scenario.threshold_list():
+        check_threshold(each.metric, each.expr, file=each.file, line=each.line)
+
+
+def _check_faults(scenario: Any, faults: str | None) -> None:
+    from sim.fault.schedule import select  # noqa: PLC0415  (so that --help answers at once)
+
+    select(scenario.faults, faults)
+
+
+def _seeds(seed: int | None, seeds: str | None, default: int) -> Sequence[int]:
+    if seeds is None:
+        return [default if seed is None else seed]
+    if seed is not None:
+        raise UsageError("--seed and --seeds: give one of them")
+    first, dots, last = seeds.partition("..")
+    if not dots or not first.isdecimal() or not last.isdecimal():
+        raise UsageError(f"--seeds {seeds}: write A..B, both included, as in 0..9")
+    low, high = int(first), int(last)
+    if low > high or high >= 2**64:
+        raise UsageError(f"--seeds {seeds}: A must be at most B, and both in 0..2**64-1")
+    if high - low >= SEEDS_MAX:
+        raise UsageError(f"--seeds {seeds}: {high - low + 1} seeds, at most {SEEDS_MAX} in one call")
+    return range(low, high + 1)
+
+
+def _command(path: Path, seed: int, engine: str, bot: str | None, sets: Sequence[str], faults: str | None) -> tuple[str, ...]:
+    program = Path(sys.argv[0])
+    try:
+        name = str(program.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        name = "windtunnel"
+    words = [name, "run", str(path), "--seed", str(seed)]
+    words += ["--engine", engine] if engine != "pyevm" else []
+    words += ["--bot", bot] if bot else []
+    for each in sets:
+        words += ["--set", each]
+    words += ["--faults", faults] if faults else []
+    return tuple(words)
+
+
+def _placed(order: Any, out: Path | None, several: bool) -> Any:
+    from dataclasses import replace  # noqa: PLC0415  (used once)
+
+    if out is None:
+        return order
+    return replace(order, out=out / order.scenario.id / str(order.seed) if several else out)
+
+
+class Stop:
+    """Ctrl-C: the first ends the flights in order, the second at once."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        signal.signal(signal.SIGINT, self._on_signal)
+        signal.signal(signal.SIGTERM, self._on_signal)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    def __call__(self) -> bool:
+        """Say whether to stop."""
+        return self.asked
+
+
+def _fly_all(orders: Sequence[Any], jobs: int, as_json: bool) -> int:
+    """Fly every order, judge it, write its reports; return the exit code."""
+    from reports.terminal import print_verdict, print_verdicts  # noqa: PLC0415  (so that --help answers at once)
+    from sim.verdict import exit_code_of, result_line  # noqa: PLC0415
+
+    stop = Stop()
+    judged: list[Any] = []
+    codes: list[int] = []
+    for result in _flights(orders, jobs, stop):
+        if isinstance(result, WindtunnelError):
+            errors.print(Text(f"windtunnel: {result}"), soft_wrap=True)
+            codes.append(result.exit_code)
+            continue
+        judged.append(result)
+        codes.append(result.verdict.exit_code)
+        if as_json:
+            print(result_line(result.verdict), flush=True)
+        if len(orders) == 1:
+            print_verdict(result.verdict, errors, _shown(result.folder / "report.html"))
+    if len(orders) > 1 and judged:
+        print_verdicts(judged, errors)
+        for each in judged:
+            if each.verdict.value != "pass":
+                errors.print(Text(f"replay   {each.verdict.header.get('replay', '')}"), soft_wrap=True)
+    return EXIT_INTERRUPTED if stop.asked else exit_code_of(codes)
+
+
+def _shown(path: Path) -> Path:
+    try:
+        return path.relative_to(Path.cwd())
+    except ValueError:
+        return path
+
+
+def _flights(orders: Sequence[Any], jobs: int, stop: Stop) -> Iterator[Any]:
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[clock]}"),
+        TimeElapsedColumn(), console=errors, transient=False,
+    )  # fmt: skip
+    with bar, ThreadPoolExecutor(min(jobs, len(orders))) as pool:
+        waiting: set[Future[Any]] = set()
+        queue = iter(orders)
+        aborted = False
+        while True:
+            while len(waiting) < jobs and not stop() and not aborted:
+                order = next(queue, None)
+                if order is None:
+                    break
+                waiting.add(pool.submit(_fly_one, order, bar, stop))
+            if not waiting:
+                return
+            done, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+            for future in done:
+                result = _result(future)
+                if not isinstance(result, WindtunnelError) and result.verdict.aborts:
+                    aborted = True
+                yield result
+
+
+def _result(future: Future[Any]) -> Any:
+    error = future.exception()
+    if isinstance(error, WindtunnelError):
+        return error
+    return future.result()
+
+
+def _fly_one(order: Any, bar: Progress, stop: Callable[[], bool]) -> Any:
+    from reports.gate import Judged  # noqa: PLC0415  (so that --help answers at once)
+    from reports.outputs import write_reports  # noqa: PLC0415  (matplotlib loads while the flight is under way)
+    from sim.record import open_record  # noqa: PLC0415
+    from sim.run import fly  # noqa: PLC0415
+    from sim.verdict import judge  # noqa: PLC0415
+
+    duration_ns = order.scenario.duration
+    row = bar.add_task(f"{order.scenario.id} seed {order.seed}", total=duration_ns, clock="0s")
+
+    def progress(now_ns: int) -> None:
+        bar.update(row, completed=min(now_ns, duration_ns), clock=f"{now_ns / 1e9:.0f} of {duration_ns / 1e9:.0f} s")
+
+    def finish(folder: Path) -> None:
+        record = open_record(folder)
+        write_reports(folder, record, judge(record))
+
+    flown = fly(order, progress, stop, finish)
+    bar.update(row, completed=duration_ns if not flown.interrupted else None)
+    record = open_record(flown.folder)
+    return Judged(flown.folder, record, judge(record))
+
+
+@app.command(epilog="Example:  windtunnel validate scenarios/*.yaml")
+def validate(scenarios: Scenarios, sets: Sets = None, bot: BotOption = None) -> None:
+    """Check scenario files without flying them."""
+    from sim.scenario import load  # noqa: PLC0415  (so that --help answers at once)
+
+    code = 0
+    for path in scenarios:
+        try:
+            _check_thresholds(load(path, sets or (), bot))
+        except WindtunnelError as error:
+            errors.print(Text(str(error)), soft_wrap=True)
+            code = error.exit_code
+        else:
+            errors.print(Text(f"{path}: valid"))
+    raise typer.Exit(code)
+
+
+@app.command(epilog="Example:  windtunnel schema > scenario.schema.json")
+def schema() -> None:
+    """Print the JSON Schema (draft 7) of scenario files, for editors."""
+    import json  # noqa: PLC0415  (so that --help answers at once)
+
+    from sim.scenario.schema import json_schema  # noqa: PLC0415
+
+    print(json.dumps(json_schema(), indent=2))
+
+
+@app.command(epilog="Example:  windtunnel gate runs/smoke/*/*")
+def gate(
+    run_dirs: Runs,
+    known: KnownOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Evaluate the thresholds of finished runs again, from their records alone."""
+    from reports.gate import evaluate  # noqa: PLC0415  (so that --help answers at once)
+    from reports.terminal import print_verdict, print_verdicts  # noqa: PLC0415
+    from sim.verdict import exit_code_of, result_line  # noqa: PLC0415
+
+    judged = evaluate(run_dirs, None if known is None else _known(known))
+    for each in judged:
+        if json_:
+            print(result_line(each.verdict))
+    if len(judged) == 1:
+        print_verdict(judged[0].verdict, errors)
+    else:
+        print_verdicts(judged, errors)
+    raise typer.Exit(exit_code_of(each.verdict.exit_code for each in judged))
+
+
+@app.command(epilog="Example:  windtunnel report runs/smoke/*/* -o report.html")
+def report(
+    run_dirs: Runs,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where the page goes; needed with several runs.")] = None,
+) -> None:
+    """Write the HTML report of finished runs."""
+    from reports.gate import evaluate  # noqa: PLC0415  (so that --help answers at once)
+    from reports.outputs import write_index, write_report  # noqa: PLC0415
+
+    if len(run_dirs) > 1 and output is None:
+        raise UsageError(f"report: {len(run_dirs)} runs; say with -o FILE where their page goes")
+    judged = evaluate(run_dirs)
+    if len(judged) == 1:
+        path = write_report(output or judged[0].folder / "report.html", judged[0].record, judged[0].verdict)
+    else:
+        assert output is not None, "checked above"
+        path = write_index(output, judged)
+    errors.print(Text(f"report   {path}"), soft_wrap=True)
+
+
+@app.command(epilog="Example:  windtunnel replay runs/smoke/1a2b3c4d/1")
+def replay(run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A run folder.", show_default=False)]) -> None:
+    """Fly a finished run again and compare: the same digest, or what differs."""
+    from sim.replay import fly_again  # noqa: PLC0415  (so that --help answers at once)
+
+    stop = Stop()
+    answer = fly_again(run_dir, stop)
+    errors.print(Text(answer.text), soft_wrap=True)
+    raise typer.Exit(EXIT_INTERRUPTED if stop.asked else answer.exit_code)
+
+

@@ -1,0 +1,114 @@
+"""What a run depends on, in two halves: the world, which must be equal to compare, and the subject, which may differ."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+from collections.abc import Iterable
+from hashlib import blake2b
+from importlib.metadata import PackageNotFoundError, distributions, requires, version
+from pathlib import Path
+from re import match
+from typing import Any
+
+from sim import __version__
+from sim.scenario import Scenario, world_hash
+
+LEVEL = "L0"
+ADDR_NO_RANDOMIZE = 0x0040000
+_TREE_FILES_MAX = 20_000
+_SKIPPED = frozenset({"__pycache__", "node_modules", "runs", "build", "dist", "site-packages"})
+
+
+def fingerprint(scenario: Scenario, engine: str, aslr_off: bool) -> dict[str, Any]:
+    """Return the fingerprint of a run of *scenario*, as result.json has it."""
+    return {
+        "world": {
+            "windtunnel": __version__,
+            "python": platform.python_version(),
+            "engine": engine,
+            "level": LEVEL,
+            "scenario": world_hash(scenario),
+            "lock": lock_hash(),
+            "aslr": "off" if aslr_off else "on",
+        },
+        "subject": {"tree": tree_hash(scenario), "dependencies": dependencies_hash()},
+    }
+
+
+def subject8(print_: dict[str, Any]) -> str:
+    """Return the eight digits that name the subject's folder."""
+    subject = print_["subject"]
+    return blake2b((subject["tree"] + subject["dependencies"]).encode(), digest_size=4).hexdigest()
+
+
+def lock_hash() -> str:
+    """Return the hash of the versions of what Windtunnel itself runs on."""
+    try:
+        names = sorted({found[0].lower() for line in requires("windtunnel") or () if (found := match(r"[\w.-]+", line))})
+    except PackageNotFoundError:
+        names = []
+    return _hash(f"{name}=={_version(name)}" for name in names)
+
+
+def dependencies_hash() -> str:
+    """Return the hash of every installed distribution's version: what the bot may have imported."""
+    found = {(each.name.lower(), each.version) for each in distributions()}
+    return _hash(f"{name}=={number}" for name, number in sorted(found) if name != "windtunnel")
+
+
+def tree_hash(scenario: Scenario) -> str:
+    """Return the hash of the bot's source: its package or script, and the templates of its files.
+
+    For an entry `a.b:main` that is the package or module `a` below `bot.path`; for a script every Python file below
+    the script's folder.
+    """
+    bot = scenario.bot
+    assert bot is not None, "the scenario has a bot"
+    if bot.script is not None:
+        root = Path(bot.script).parent
+        files = list(_python_files(root))
+    else:
+        root = Path(bot.path)
+        top = root / (bot.entry or "").partition(":")[0].partition(".")[0]
+        files = list(_python_files(top)) if top.is_dir() else [top.with_suffix(".py")]
+    parts = [(str(file.relative_to(root)), file) for file in files]
+    parts += [(f"template:{target}", Path(template)) for target, template in bot.files.items()]
+    digest = blake2b(digest_size=16)
+    for name, file in sorted(parts):
+        content = file.read_bytes() if file.is_file() else b""
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
+
+
+def can_fix_addresses() -> bool:
+    """Say whether the kernel lets a process turn address-space randomisation off."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    current = libc.personality(ctypes.c_ulong(0xFFFFFFFF))
+    if current == -1 or libc.personality(ctypes.c_ulong(current | ADDR_NO_RANDOMIZE)) == -1:
+        return False
+    libc.personality(ctypes.c_ulong(current))
+    return True
+
+
+def _python_files(folder: Path) -> Iterable[Path]:
+    found = 0
+    for file in sorted(folder.rglob("*.py")):
+        inside = file.relative_to(folder).parts[:-1]
+        if any(part in _SKIPPED or part.startswith(".") for part in inside):
+            continue
+        found += 1
+        if found > _TREE_FILES_MAX:
+            return
+        yield file
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def _hash(lines: Iterable[str]) -> str:
+    return blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()

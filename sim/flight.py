@@ -1,0 +1,332 @@
+"""One flight, inside its own process: the world is built, the bot flies in it, the record is closed."""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import gc
+import mmap
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from sim.chain.pyevm import make_engine
+from sim.errors import BoundaryError, WindtunnelError
+from sim.host import boundary, wallclock
+from sim.host import machine as machines
+from sim.host import signals as virtual_signals
+from sim.host.clock import FAULT, MONITOR
+from sim.host.loop import SimLoop
+from sim.host.machine import Machine
+from sim.host.modules import HiddenModules
+from sim.host.net import Network
+from sim.host.output import CapturedOutput, LogFile, Redactor
+from sim.host.program import Outcome, Program, prepare, run
+from sim.host.signals import SignalDesk
+from sim.host.thirdparty import take_over_aiodns, take_over_uvloop
+from sim.host.threads import Baton
+from sim.job import KEYS_AT, SHARED_BYTES, Job
+from sim.probe.findings import Findings
+from sim.probe.leaks import LeakProbe
+from sim.probe.locks import LockProbe, watch_thread_locks
+from sim.probe.place import Place, Places, stack_of_task
+from sim.probe.tasks import TaskProbe
+from sim.record import Recorder
+from sim.rng import Streams
+from sim.scenario.references import expand
+from sim.units import MINUTE
+from sim.world import World
+
+GC_EVERY_NS = MINUTE
+"""The cyclic collector runs at these instants alone, so that finalisers run at the same place in every process."""
+
+RUNAWAY_SIGNAL = signal.SIGUSR1
+STACK_SIGNAL = signal.SIGUSR2
+INTERRUPT_SIGNAL = signal.SIGTERM
+
+
+class Flight:
+    """Builds, flies, examines and ends."""
+
+    def __init__(
+        self, job: Job, streams: Streams, machine: Machine, baton: Baton, pulse_fd: int, known_modules: frozenset[str]
+    ) -> None:
+        self.job = job
+        self.streams = streams
+        self.machine = machine
+        self.env = machine.env
+        self.baton = baton
+        self._shared = mmap.mmap(pulse_fd, SHARED_BYTES)
+        self.env.pulse = memoryview(self._shared)[:KEYS_AT].cast("Q")
+        self.folder = Path(job.folder)
+        self.scenario = job.scenario
+        assert job.scenario.bot is not None, "a flight needs a bot"
+        self.bot = job.scenario.bot
+        self.recorder = Recorder((self.folder / "record.jsonl.zst").open("wb"), lambda: self.env._now)
+        self.loops: list[SimLoop] = []
+        self.main_loop_done = False
+        self.stopped_ns: int | None = None
+        self.ended = False
+        self.known_modules = known_modules
+        self._take_real_signals()
+
+    # Getting ready ----------------------------------------------------------------------------------------------
+
+    def fly(self) -> NoReturn:
+        """Do all of it. The process ends inside."""
+        try:
+            self._build()
+        except WindtunnelError as error:
+            self._refuse(error)
+        self._surround()
+        program = Program(self.bot.entry, _text(self.bot.script), str(self.bot.path), tuple(self._args()))
+        prepare(program, self.job.harness_root)
+        self._schedule()
+        self.output.start()
+        boundary.on_refused = self._on_refused
+        machines.running = self.machine
+        outcome = run(program)
+        self._returned(outcome)
+
+    def _build(self) -> None:
+        job = self.job
+        self.network = Network(self.env, self.streams, self.recorder)
+        self.network.add_site("world")
+        world_machine = Machine(self.env, "world", epoch_ns=self.machine.epoch_ns)
+        engine = make_engine(job.engine, self.scenario.chain.hardfork)
+        self.world = World(
+            self.scenario, self.streams, self.env, self.network, world_machine, self.recorder, engine,
+            cache=Path(job.cache), lock_hash=job.lock_hash, faults=job.faults,
+        )  # fmt: skip
+        secrets = [bytes.fromhex(each) for each in job.secrets]
+        self.redactor = Redactor([*self.world.people.keys, *secrets])
+        keys = b"".join(self.world.people.keys)
+        self._shared[KEYS_AT : KEYS_AT + 8 + len(keys)] = len(keys).to_bytes(8, "big") + keys
+        self.recorder.header(**job.header)
+        self.recorder.event("flight.start")
+        self.world.start(self.scenario.duration)
+        while self.env.peek() <= 0:
+            self.env.step()
+
+    def _refuse(self, error: WindtunnelError) -> NoReturn:
+        (self.folder / "refused.txt").write_text(f"{error.exit_code}\n{error}")
+        os._exit(error.exit_code)
+
+    def _surround(self) -> None:
+        """Give the bot its process: files, environment, clocks, signals, modules, output."""
+        cwd = self.folder / "cwd"
+        cwd.mkdir()
+        values = self.world.values
+        for target, template in self.bot.files.items():
+            path = cwd / target
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(expand(Path(template).read_text(), values))
+        environ = {name: expand(text, values) for name, text in self.bot.env.items()}
+        self._arguments = [expand(text, values) for text in self.bot.args]
+        self._watch()
+        log_file = (self.folder / "bot.log").open("ab", buffering=0)
+        echo = os.fdopen(os.dup(2), "wb", buffering=0) if self.job.echo else None
+        self.log = LogFile(log_file, self.machine.now_ns, self.redactor, echo)
+        self.output = CapturedOutput(self.log, log_file.fileno())
+        self.desk = SignalDesk(self._on_default_disposition)
+        virtual_signals.install(self.desk)
+        wallclock.install(self.baton)
+        boundary.install()
+        self._own_loops()
+        os.environ.clear()
+        os.environ.update({"TZ": "UTC", "LANG": "C.UTF-8", "HOME": str(cwd), **environ})
+        os.chdir(cwd)
+        hooks = {"aiodns": take_over_aiodns, "uvloop": take_over_uvloop(self.new_loop, self._say)}
+        self.modules = HiddenModules(self.known_modules, hooks)
+        self.modules.hide()
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+
+    def _watch(self) -> None:
+        self.places = Places(str(self.bot.path))
+        self.findings = Findings(self.recorder, lambda: self.env._now, self.redactor.text)
+        self.tasks = TaskProbe(self.recorder)
+        self.locks = LockProbe(self.recorder, self.findings, self.places)
+        self.leaks = LeakProbe(self.findings, self.places, self.tasks, self.locks, self.network)
+        if self.job.probes:
+            self.locks.install()
+            watch_thread_locks(self.recorder, self.machine.now_ns)
+
+    def _own_loops(self) -> None:
+        """Make every way to an event loop lead to ours."""
+        asyncio.DefaultEventLoopPolicy._loop_factory = staticmethod(self.new_loop)  # type: ignore[attr-defined]
+        asyncio.set_event_loop_policy(None)
+        asyncio.SelectorEventLoop = self.new_loop  # type: ignore[attr-defined, misc, assignment]
+        asyncio.EventLoop = self.new_loop  # type: ignore[attr-defined, misc, assignment]
+
+    def new_loop(self) -> SimLoop:
+        """Return a new loop for the bot."""
+        loop = SimLoop(self.machine, self.network, self.desk)
+        loop.watched = self.job.probes
+        loop.watch = self if self.job.probes else None
+        self.loops.append(loop)
+        return loop
+
+    def _args(self) -> list[str]:
+        return self._arguments
+
+    def _schedule(self) -> None:
+        duration_ns = self.scenario.duration
+        self.env.at(duration_ns, self._stop, priority=MONITOR)
+        self.env.at(duration_ns + self.bot.stop.grace, self._grace_over, priority=MONITOR)
+        self.env.at(GC_EVERY_NS, self._collect, priority=FAULT)
+
+    def _collect(self) -> None:
+        gc.collect()
+        self.env.after(GC_EVERY_NS, self._collect, priority=FAULT)
+
+    # While it flies: the watch on its loops ---------------------------------------------------------------------
+
+    def on_created(self, loop: SimLoop, task: Any) -> None:
+        """A loop of the bot made a task."""
+        self.tasks.on_created(loop, task)
+
+    def on_done(self, loop: SimLoop, task: Any) -> None:
+        """A task took its last step."""
+        self.tasks.on_done(loop, task)
+
+    def on_main_done(self, loop: SimLoop, main: asyncio.Future[Any]) -> None:
+        """The main coroutine is over."""
+        self.main_loop_done = True
+        self.leaks.on_main_done(loop, main)
+
+    def on_exception_context(self, loop: SimLoop, context: dict[str, Any]) -> None:
+        """asyncio reports an error that nobody handled."""
+        self.leaks.on_exception_context(loop, context)
+
+    def _on_refused(self, error: BoundaryError) -> None:
+        place = self.places.of_frame(sys._getframe(2))
+        self.findings.add("boundary", str(error), place, about=error.api, detail={"api": error.api, "stack": error.stack})
+
+    def _say(self, text: str) -> None:
+        self.log.line("sim", text.encode())
+
+    # Ending -----------------------------------------------------------------------------------------------------
+
+    def _stop(self) -> None:
+        how = self.bot.stop.signal
+        self.stopped_ns = self.env._now
+        self.recorder.event("flight.stop", "bot", signal=how)
+        if how == "cancel":
+            for loop in self.loops:
+                if loop.main is not None and not loop.main.done():
+                    loop.arrive(loop.main.cancel)
+            return
+        self.desk.deliver(signal.Signals[how])
+
+    def _on_default_disposition(self, number: int) -> None:
+        """A signal without a handler ends the process where it stands: no `finally` runs, sockets are reset."""
+        self.recorder.note("examined", "bot", leaks="skipped: the process ended by the signal's default disposition")
+        if self.stopped_ns is None:
+            self.findings.add(
+                "crash", f"the bot ended itself with {signal.Signals(number).name}", self.places.of_frame(sys._getframe())
+            )
+            self._finish("crash", 128 + number)
+        self._finish("terminated", 128 + number)
+
+    def _grace_over(self) -> None:
+        for loop in self.loops:
+            for task in self.tasks.pending(loop):
+                place = self.places.of_task(task)
+                self.findings.add(
+                    "work_after_stop",
+                    f"still running {self.bot.stop.grace // 10**6} ms after {self.bot.stop.signal}: {task.get_name()}",
+                    place,
+                    about=getattr(task.get_coro(), "__qualname__", ""),
+                    detail={"stack": stack_of_task(task)},
+                )
+        place = self.places.of_frame(sys._getframe())
+        if place.where is None or not any(self.tasks.pending(loop) for loop in self.loops):
+            self.findings.add("work_after_stop", "still running when the grace period was over", place)
+        self._finish("grace_over", 1)
+
+    def _returned(self, outcome: Outcome) -> NoReturn:
+        boundary.on_refused = None
+        self.recorder.event("flight.returned", "bot", exit_code=outcome.exit_code)
+        if self._is_crash(outcome):
+            error = outcome.error
+            place = self.leaks._place_of_error(error, None) if error is not None else Place(None, "exit", "bot")
+            name = type(error).__name__ if error is not None else f"exit code {outcome.exit_code}"
+            self.findings.add("crash", f"the bot ended with {name}: {error}" if error else f"the bot ended with {name}", place,
+                              about=name, detail={"traceback": outcome.trace})
+            self._finish("crash", outcome.exit_code or 1)
+        if self.job.probes:
+            self.leaks.look(self.loops)
+        self._finish("returned", outcome.exit_code)
+
+    def _is_crash(self, outcome: Outcome) -> bool:
+        if outcome.exit_code == 0 or self.stopped_ns is None:
+            return outcome.exit_code != 0
+        how = self.bot.stop.signal
+        if how == "SIGINT" and outcome.exit_code == 130:
+            return False
+        return not (how == "cancel" and isinstance(outcome.error, asyncio.CancelledError))
+
+    def _finish(self, reason: str, exit_code: int) -> NoReturn:
+        """Close the record and end the process; nothing of the bot runs any more."""
+        self.ended = True
+        boundary.on_refused = None
+        recorder = self.recorder
+        for index, loop in enumerate(self.loops):
+            recorder.absorb(f"loop.{index}", loop.trace)
+        recorder.absorb("network", self.network.trace)
+        recorder.absorb("draws", repr(self.streams.counts()))
+        recorder.absorb("end", f"{reason} {exit_code} {self.env._now}")
+        if self.job.probes:
+            self.tasks.finish()
+            turns = sum(loop.turns for loop in self.loops)
+            for name, value in (
+                ("loop.iterations", turns),
+                ("loop.handles", sum(loop.handles for loop in self.loops)),
+                ("loop.spin", sum(loop.spin_turns_avoided for loop in self.loops)),
+            ):
+                recorder.note("metric", name, value=value, type="counter")
+        recorder.note("digest", "", digest=recorder.digest())
+        recorder.note("flight.end", "bot", reason=reason, exit_code=exit_code)
+        recorder.close()
+        self._close_output()
+        os._exit(0)
+
+    def _close_output(self) -> None:
+        if hasattr(self, "output"):
+            self.output.finish()
+
+    # Real signals from the supervisor ---------------------------------------------------------------------------
+
+    def _take_real_signals(self) -> None:
+        faulthandler.register(STACK_SIGNAL, file=(self.folder / "stack.txt").open("w"), all_threads=True)
+        signal.signal(RUNAWAY_SIGNAL, self._on_runaway)
+        signal.signal(INTERRUPT_SIGNAL, self._on_interrupt)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def _on_runaway(self, number: int, frame: FrameType | None) -> None:
+        if self.ended:
+            return
+        busy = self.baton.current
+        running = sys._current_frames().get(busy.ident) if busy is not None else frame
+        stack = "".join(traceback.format_stack(running))
+        self.findings.add(
+            "stall",
+            "a callback held the loop for longer than limits.callback_wall",
+            self.places.of_frame(running),
+            detail={"stack": stack, "reproducible": False},
+        )
+        self._finish("runaway", 1)
+
+    def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
+        if not self.ended:
+            self._finish("interrupted", 130)
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

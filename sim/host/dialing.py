@@ -1,0 +1,306 @@
+"""The loop's network calls: resolve, connect and listen on the simulated network."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from asyncio import base_events, coroutines, events, futures
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+from weakref import WeakKeyDictionary
+
+from sim.errors import BoundaryError
+from sim.host.boundary import refuse
+from sim.host.machine import Machine
+from sim.host.net import Listener, Network, Site
+from sim.host.signals import SignalDesk
+from sim.units import US
+
+if TYPE_CHECKING:  # SimLoop is built from this class
+    from sim.host.loop import SimLoop
+
+RESOLVE_NS = 500 * US
+"""What a name look-up takes: an answer from a resolver nearby."""
+
+_dialled: WeakKeyDictionary[socket.socket, tuple[Site, int]] = WeakKeyDictionary()
+
+
+class TlsSession:
+    """What clients read of an `ssl.SSLObject`: the stream beneath is plaintext, certificates are not verified."""
+
+    context: Any
+    server_side = False
+    session_reused = False
+
+    def __init__(self, context: Any, server_hostname: str | None) -> None:
+        self.context = context
+        self.server_hostname = server_hostname
+
+    def selected_alpn_protocol(self) -> str | None:
+        """Return None: no protocol was negotiated, so clients speak HTTP/1.1."""
+        return None
+
+    def version(self) -> str:
+        """Return the protocol that the modelled handshake stands for."""
+        return "TLSv1.3"
+
+    def cipher(self) -> tuple[str, str, int]:
+        """Return the suite of that protocol's first choice."""
+        return ("TLS_AES_256_GCM_SHA384", "TLSv1.3", 256)
+
+    def compression(self) -> None:
+        """Return None, as TLS 1.3 has none."""
+        return None
+
+    def getpeercert(self, binary_form: bool = False) -> dict[str, Any] | bytes:
+        """Return an empty certificate: none is exchanged."""
+        return b"" if binary_form else {}
+
+
+class SimServer(events.AbstractServer):
+    """What `loop.create_server` returns."""
+
+    def __init__(self, loop: SimLoop, network: Network, factory: Callable[[], Any], hosts: Sequence[str | None], port: int) -> None:
+        self._loop = loop
+        self._network = network
+        self._factory = factory
+        self._hosts = hosts
+        self._port = port
+        self._listeners: list[Listener] = []
+        self._waiters: list[asyncio.Future[None]] = []
+
+    @property
+    def sockets(self) -> tuple[BoundSocket, ...]:
+        """Return stand-ins that answer `getsockname`."""
+        return tuple(BoundSocket(self._network.sites[each.site].ip, each.port) for each in self._listeners)
+
+    async def start_serving(self) -> None:
+        """Bind; a second call does nothing."""
+        if not self._listeners:
+            for host in self._hosts:
+                listener = self._network.listen(self._loop, self._factory, host, self._port)
+                self._listeners.append(listener)
+
+    async def serve_forever(self) -> None:
+        """Serve until cancelled, then close."""
+        await self.start_serving()
+        waiter = self._loop.create_future()
+        try:
+            await waiter
+        finally:
+            self.close()
+            await self.wait_closed()
+
+    def is_serving(self) -> bool:
+        """Say whether it takes connections."""
+        return bool(self._listeners)
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """Return the loop it runs on."""
+        return self._loop
+
+    def close(self) -> None:
+        """Take no more connections; those open stay."""
+        for listener in self._listeners:
+            self._network.close_listener(listener)
+        self._listeners.clear()
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiters.clear()
+
+    async def wait_closed(self) -> None:
+        """Wait for `close`."""
+        if self._listeners:
+            waiter = self._loop.create_future()
+            self._waiters.append(waiter)
+            await waiter
+
+
+class BoundSocket:
+    """What a server tells of the socket that it listens on."""
+
+    family = socket.AF_INET
+    type = socket.SOCK_STREAM
+    proto = socket.IPPROTO_TCP
+
+    def __init__(self, ip: str, port: int) -> None:
+        self._name = (ip, port)
+
+    def getsockname(self) -> tuple[str, int]:
+        """Return (address, port)."""
+        return self._name
+
+
+class Dialing(base_events.BaseEventLoop):
+    """The part of `SimLoop` that opens connections; what is not simulated is refused where it is called."""
+
+    machine: Machine
+    network: Network | None
+    signals: SignalDesk | None
+
+    def _wire(self) -> Network:
+        if self.network is None:
+            raise BoundaryError("the network", mend="this loop was made without one")
+        return self.network
+
+    async def _wait_ns(self, delay_ns: int) -> None:
+        future = self.create_future()
+        env = self.machine.env
+
+        def done() -> None:
+            self.arrive(futures._set_result_unless_cancelled, future, None)  # type: ignore[attr-defined]
+
+        call = env.at(self.machine.now_ns() + delay_ns, done)
+        try:
+            await future
+        finally:
+            call.cancel()
+
+    async def getaddrinfo(
+        self, host: Any, port: Any, *, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
+    ) -> Any:
+        """Resolve a name of the scenario."""
+        await self._wait_ns(RESOLVE_NS)
+        return self._wire().address_info(host, port, self.machine.site, family, type)
+
+    async def getnameinfo(self, sockaddr: Any, flags: int = 0) -> tuple[str, str]:
+        """Return the name behind an address of the scenario."""
+        await self._wait_ns(RESOLVE_NS)
+        return self._wire().resolve(sockaddr[0], self.machine.site).name, str(sockaddr[1])
+
+    async def sock_connect(self, sock: socket.socket, address: Any) -> None:
+        """Connect *sock* on the simulated network; `create_connection(sock=...)` then makes the transport."""
+        site = await self._handshake(address[0], int(address[1]))
+        _dialled[sock] = (site, int(address[1]))
+
+    async def _handshake(self, host: str, port: int) -> Site:
+        network = self._wire()
+        site = network.resolve(host, self.machine.site)
+        network.attempts += 1
+        await self._wait_ns(network.round_trip_ns(site, -network.attempts))
+        if network.listener_at(site, port) is None:
+            raise ConnectionRefusedError(111, f"Connect call failed {(site.ip, port)!r}")
+        return site
+
+    async def create_connection(  # type: ignore[override]
+        self,
+        protocol_factory: Callable[[], Any],
+        host: str | None = None,
+        port: int | None = None,
+        *,
+        ssl: Any = None,
+        family: int = 0,
+        proto: int = 0,
+        flags: int = 0,
+        sock: socket.socket | None = None,
+        local_addr: Any = None,
+        server_hostname: str | None = None,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+        happy_eyeballs_delay: float | None = None,
+        interleave: int | None = None,
+        all_errors: bool = False,
+    ) -> tuple[asyncio.Transport, Any]:
+        """Open a connection to a host of the scenario, as asyncio's own does.
+
+        With *ssl* the handshake costs one more round trip; the stream stays plaintext and no certificate is checked.
+        """
+        network = self._wire()
+        if sock is not None:
+            if host is not None or port is not None:
+                raise ValueError("host/port and sock can not be specified at the same time")
+            if sock not in _dialled:
+                raise BoundaryError("create_connection(sock=...)", mend="connect the socket with loop.sock_connect")
+            site, number = _dialled.pop(sock)
+            sock.close()
+        else:
+            if host is None and port is None:
+                raise ValueError("host and port was not specified and no sock specified")
+            await self._wait_ns(RESOLVE_NS)
+            number = int(port or 0)
+            site = await self._handshake(host or "localhost", number)
+        extra: dict[str, Any] = {}
+        if ssl:
+            await self._wait_ns(network.round_trip_ns(site, -network.attempts, 1))
+            session = TlsSession(ssl if ssl is not True else None, server_hostname or host)
+            extra = {"ssl_object": session, "sslcontext": session.context, "peercert": {}, "cipher": session.cipher(), "compression": None}
+        transport = network.open(self, site, number, extra)  # type: ignore[arg-type]
+        if transport is None:
+            raise ConnectionRefusedError(111, f"Connect call failed {(site.ip, number)!r}")
+        protocol = protocol_factory()
+        transport.set_protocol(protocol)
+        waiter = self.create_future()
+        self.call_soon(protocol.connection_made, transport)
+        self.call_soon(futures._set_result_unless_cancelled, waiter, None)  # type: ignore[attr-defined]
+        try:
+            await waiter
+        except BaseException:
+            transport.close()
+            raise
+        return transport, protocol
+
+    async def create_server(  # type: ignore[override]
+        self,
+        protocol_factory: Callable[[], Any],
+        host: str | Sequence[str] | None = None,
+        port: int | None = None,
+        *,
+        sock: socket.socket | None = None,
+        start_serving: bool = True,
+        **_ignored: Any,
+    ) -> SimServer:
+        """Listen on the loop's own host (the bot) or a simulated one (the world)."""
+        if sock is not None:
+            raise BoundaryError("create_server(sock=...)", mend="pass host and port")
+        hosts: Iterable[str | None] = [host] if host is None or isinstance(host, str) else host
+        server = SimServer(self, self._wire(), protocol_factory, list(hosts), port or 0)  # type: ignore[arg-type]
+        if start_serving:
+            await server.start_serving()
+        return server
+
+    # Signals ----------------------------------------------------------------------------------------------------
+
+    def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: Any) -> None:
+        """Call *callback* in the loop when the virtual signal is delivered."""
+        if coroutines.iscoroutine(callback) or coroutines.iscoroutinefunction(callback):
+            raise TypeError("coroutines cannot be used with add_signal_handler()")
+        number = signal.Signals(sig)
+        self._check_closed()
+        if self.signals is None:
+            raise BoundaryError("add_signal_handler", mend="this loop belongs to no process")
+        self.signals.add_loop_handler(self, number, events.Handle(callback, args, self, None))  # type: ignore[arg-type]
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """Undo `add_signal_handler`."""
+        return self.signals is not None and self.signals.remove_loop_handler(signal.Signals(sig))
+
+    # Refused ----------------------------------------------------------------------------------------------------
+
+    def _refused(self, name: str) -> NoReturn:
+        refuse(f"loop.{name}")
+
+    def arrive(self, callback: Callable[..., object], *args: Any) -> None:
+        """Enqueue what came from outside; see `SimLoop.arrive`."""
+        raise AssertionError("SimLoop overrides it")
+
+
+def _refusing(name: str) -> Callable[..., NoReturn]:
+    def method(self: Dialing, *args: object, **kwargs: object) -> NoReturn:
+        self._refused(name)
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"Refuse: `{name}` needs a real file descriptor."
+    return method
+
+
+REFUSED = (
+    "add_reader remove_reader add_writer remove_writer sock_recv sock_recv_into sock_recvfrom sock_recvfrom_into "
+    "sock_sendall sock_sendto sock_accept sock_sendfile sendfile start_tls create_datagram_endpoint "
+    "create_unix_connection create_unix_server connect_accepted_socket connect_read_pipe connect_write_pipe "
+    "subprocess_shell subprocess_exec"
+).split()
+
+for _name in REFUSED:
+    setattr(Dialing, _name, _refusing(_name))

@@ -1,0 +1,74 @@
+"""One simulated computer: where it stands on the network, what its clocks say, what its work costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sim.host.clock import NsEnvironment
+from sim.units import S, US
+
+
+@dataclass(frozen=True, slots=True)
+class CostModel:
+    """Virtual time that work takes. Wall time never enters it.
+
+    Args:
+        iteration_ns: one turn of the event loop (a poll of the selector).
+        handle_ns: one callback or task step.
+        clock_read_ns: one reading of any clock, so that a loop that waits by reading the clock ends.
+
+    Source:
+        Chosen near what stock asyncio takes on a server (4 us a turn, 1.3 us a callback) with room for the bot's own
+        work; `sim/README.md` says what that means for findings.
+    """
+
+    iteration_ns: int = 20 * US
+    handle_ns: int = 2 * US
+    clock_read_ns: int = 100
+
+
+FREE = CostModel(iteration_ns=0, handle_ns=0, clock_read_ns=0)
+
+
+class Machine:
+    """A host of the world: the bot's, or the one that all simulated servers share.
+
+    `debt_ns` is virtual time that the code now running has used since the environment's clock last moved. Whoever
+    runs the code pays it off when the code yields.
+    """
+
+    __slots__ = ("cost", "debt_ns", "env", "epoch_ns", "monotonic_base_ns", "site")
+
+    def __init__(
+        self, env: NsEnvironment, site: str, *, epoch_ns: int, monotonic_base_ns: int = 10_000 * S, cost: CostModel = FREE
+    ) -> None:
+        self.env = env
+        self.site = site
+        self.epoch_ns = epoch_ns
+        self.monotonic_base_ns = monotonic_base_ns
+        self.cost = cost
+        self.debt_ns = 0
+
+    def now_ns(self) -> int:
+        """Return this machine's instant on the environment's clock, unpaid work included."""
+        return self.env._now + self.debt_ns
+
+    def read_monotonic_ns(self) -> int:
+        """Read the monotonic clock; it costs `clock_read_ns`."""
+        self.debt_ns += self.cost.clock_read_ns
+        return self.monotonic_base_ns + self.env._now + self.debt_ns
+
+    def read_wall_ns(self) -> int:
+        """Read the wall clock (ns since 1970); it costs `clock_read_ns`."""
+        self.debt_ns += self.cost.clock_read_ns
+        return self.epoch_ns + self.env._now + self.debt_ns
+
+    def settle_ns(self) -> int:
+        """Return the instant at which the work done so far is over, and owe nothing more."""
+        t_ns = self.env._now + self.debt_ns
+        self.debt_ns = 0
+        return t_ns
+
+
+running: Machine = Machine(NsEnvironment(), "nowhere", epoch_ns=0)
+"""The machine whose code runs now: the loop that turns sets it, and the clocks of the process answer for it."""

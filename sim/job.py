@@ -1,0 +1,44 @@
+"""What the supervisor asks of one flight, as it travels to the child process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sim.scenario.model import Scenario
+
+SHARED_BYTES = 1 << 16
+"""Memory that a flight shares with its supervisor: two counters of its progress, then the world's keys."""
+
+KEYS_AT = 16
+"""Where the keys begin: eight bytes of length, then the keys. The supervisor strikes them out of the bot's files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One flight: a scenario and a seed.
+
+    Args:
+        folder: where the record, `bot.log` and the bot's working directory go; it exists.
+        header: the record's first line, but for what only the child knows.
+        harness_root: the folder that holds the packages `sim` and `reports`.
+        cache: folder of deployed start states.
+        echo: whether the bot's output is shown on standard error, too.
+        debug: whether the bot gets the terminal: `--pdb`.
+        until: `--until`, for `--pdb`: an instant in ns, or a finding's id.
+    """
+
+    scenario: Scenario
+    seed: int
+    engine: str
+    faults: str | None
+    folder: str
+    header: dict[str, Any]
+    harness_root: str
+    cache: str
+    lock_hash: str
+    echo: bool = False
+    debug: bool = False
+    until: int | str | None = None
+    probes: bool = True
+    secrets: tuple[str, ...] = field(default=())

@@ -1,0 +1,102 @@
+"""What the bot left behind when it had returned."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+from sim.host.loop import SimLoop
+from sim.host.net import Network
+from sim.probe.findings import Findings
+from sim.probe.locks import LockProbe
+from sim.probe.place import Place, Places, stack_of_task
+from sim.probe.tasks import TaskProbe
+
+
+class LeakProbe:
+    """Looks twice: when the main coroutine has returned (tasks), and when the program has ended (the rest)."""
+
+    def __init__(self, findings: Findings, places: Places, tasks: TaskProbe, locks: LockProbe, network: Network) -> None:
+        self._findings = findings
+        self._places = places
+        self._tasks = tasks
+        self._locks = locks
+        self._network = network
+        self._last_words: dict[str, None] = {}
+
+    def on_main_done(self, loop: SimLoop, main: asyncio.Future[Any]) -> None:
+        """The coroutine given to `asyncio.run` is over; what it started should be, too."""
+        for task in self._tasks.pending(loop):
+            if task is main:
+                continue
+            place = self._places.of_task(task)
+            title = f"task {_shown(task)} was still running when the main coroutine returned"
+            self._findings.add(
+                "leaked_task", title, place, about=_coroutine_name(task), detail={"task": task.get_name(), "stack": stack_of_task(task)}
+            )
+        for name, place in self._locks.held():
+            self._findings.add("leaked_lock", f"lock {name} was still held when the main coroutine returned", place, about=name)
+
+    def on_exception_context(self, loop: SimLoop, context: dict[str, Any]) -> None:
+        """asyncio was told of something that nobody handled."""
+        message = str(context.get("message", ""))
+        if "client_session" in context:
+            self._add_session(message)
+        elif "connector" in context or message.startswith(("Task was destroyed", "Unclosed connection")):
+            return  # these come with a session or a task that is named already
+        else:
+            task = context.get("task") or context.get("future")
+            place = self._place_of_error(context.get("exception"), task)
+            error = context.get("exception")
+            title = f"{message}: {type(error).__name__}: {error}" if error is not None else message
+            self._findings.add("unretrieved_exception", title, place, about=message, gating=_gates(place))
+
+    def look(self, loops: Iterable[SimLoop]) -> None:
+        """The program has ended: name what is still open."""
+        gc.collect()
+        for transport in self._network.open_from(loops):
+            peer = self._network.by_ip[transport.get_extra_info("peername")[0]].name
+            place = Place(None, f"connection to {peer}", "bot")
+            title = f"connection to {peer} was still open when the program had ended"
+            self._findings.add("leaked_socket", title, place, about=peer)
+        for thread in threading.enumerate():
+            if thread is not threading.main_thread() and not thread.daemon and not _is_pool_worker(thread):
+                place = Place(None, thread.name, "bot")
+                self._findings.add("leaked_thread", f"thread {thread.name} was still alive", place, about=thread.name)
+
+    def _add_session(self, message: str) -> None:
+        place = Place(None, "client session", "bot")
+        self._findings.add("leaked_session", message or "Unclosed client session", place, about="aiohttp.ClientSession")
+
+    def _place_of_error(self, error: BaseException | None, task: Any) -> Place:
+        trace = error.__traceback__ if error is not None else None
+        found: Place | None = None
+        while trace is not None:
+            place = self._places.of_code(trace.tb_frame.f_code, trace.tb_lineno)
+            if place.origin == "bot":
+                found = place
+            elif found is None:
+                found = place
+            trace = trace.tb_next
+        if found is not None:
+            return found
+        return self._places.of_task(task) if isinstance(task, asyncio.Task) else Place(None, "", "bot")
+
+
+def _gates(place: Place) -> bool:
+    return place.origin != "harness"
+
+
+def _is_pool_worker(thread: threading.Thread) -> bool:
+    return getattr(getattr(thread, "_target", None), "__module__", "") == "concurrent.futures.thread"
+
+
+def _coroutine_name(task: asyncio.Task[Any]) -> str:
+    return getattr(task.get_coro(), "__qualname__", "task")
+
+
+def _shown(task: asyncio.Task[Any]) -> str:
+    return f"{task.get_name()} ({_coroutine_name(task)})"

@@ -1,0 +1,122 @@
+"""Where in the source something is, and whose source that is."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import sysconfig
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+_HARNESS = str(Path(__file__).resolve().parent.parent)
+_STDLIB = sysconfig.get_path("stdlib")
+_SITE = tuple({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line of source.
+
+    Args:
+        where: `path:line`, relative to the bot's path where it lies below it; None if there is no source.
+        scope: the file and the function, without the line: what stays the same when lines are added above.
+        origin: `bot`, `library NAME VERSION` or `harness`.
+    """
+
+    where: str | None
+    scope: str
+    origin: str
+
+
+class Places:
+    """Names places for one bot.
+
+    Args:
+        bot_path: the folder its modules live in.
+        distributions: names of installed distributions by top-level package, read before the bot starts.
+    """
+
+    def __init__(self, bot_path: str, distributions: Mapping[str, list[str]] | None = None) -> None:
+        self._bot_path = bot_path.rstrip("/") + "/"
+        self._distributions = packages_distributions() if distributions is None else distributions
+        self._versions = {name: version(name) for names in self._distributions.values() for name in names}
+
+    def of_code(self, code: CodeType, line: int | None = None) -> Place:
+        """Return the place of *line* in *code*, its first line unless given."""
+        path = code.co_filename
+        function = getattr(code, "co_qualname", code.co_name)
+        shown, origin = self._shown(path)
+        return Place(f"{shown}:{line or code.co_firstlineno}", f"{shown}:{function}", origin)
+
+    def of_frame(self, frame: FrameType | None) -> Place:
+        """Return the innermost place of the bot on the stack at *frame*, or of a library, or of whoever is there."""
+        first: Place | None = None
+        library: Place | None = None
+        while frame is not None:
+            if not self.is_ours(frame.f_code.co_filename):
+                place = self.of_code(frame.f_code, frame.f_lineno)
+                first = first or place
+                if place.origin == "bot":
+                    return place
+                if place.origin.startswith("library"):
+                    library = library or place
+            frame = frame.f_back
+        return library or first or Place(None, "", "harness")
+
+    def of_task(self, task: asyncio.Task[Any]) -> Place:
+        """Return where *task* waits, in the bot's code if any of its frames is there; else where it was written."""
+        frames = coroutine_frames(task.get_coro())
+        places = [self.of_code(frame.f_code, frame.f_lineno) for frame in frames]
+        own = [place for place in places if place.origin == "bot"]
+        if own:
+            return own[-1]
+        if places:
+            return places[0]
+        code = getattr(task.get_coro(), "cr_code", None)
+        return self.of_code(code) if code is not None else Place(None, task.get_name(), "bot")
+
+    def is_ours(self, path: str) -> bool:
+        """Say whether *path* is the harness's own code."""
+        return path.startswith(_HARNESS + "/") and not self._bot_path.startswith(_HARNESS)
+
+    def _shown(self, path: str) -> tuple[str, str]:
+        for site in _SITE:
+            if path.startswith(site + "/"):
+                relative = path[len(site) + 1 :]
+                return relative, self._library(relative.partition("/")[0].removesuffix(".py"))
+        if path.startswith(_STDLIB + "/"):
+            relative = path[len(_STDLIB) + 1 :]
+            return relative, f"library python {sys.version_info[0]}.{sys.version_info[1]}.{sys.version_info[2]}"
+        if path.startswith(self._bot_path):
+            return path[len(self._bot_path) :], "bot"
+        if self.is_ours(path):
+            return path[len(_HARNESS) + 1 :], "harness"
+        return path, "bot"
+
+    def _library(self, package: str) -> str:
+        names = self._distributions.get(package)
+        return f"library {names[0]} {self._versions[names[0]]}" if names else f"library {package} unknown"
+
+
+def coroutine_frames(coroutine: Any) -> list[FrameType]:
+    """Return the frames a suspended coroutine waits in, outermost first."""
+    frames = []
+    while coroutine is not None:
+        frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None) or getattr(coroutine, "ag_frame", None)
+        if frame is None:
+            break
+        frames.append(frame)
+        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None) or getattr(coroutine, "ag_await", None)
+    return frames
+
+
+def stack_of_task(task: asyncio.Task[Any]) -> list[str]:
+    """Return `file:line function` for each frame *task* waits in, outermost first."""
+    return [
+        f"{frame.f_code.co_filename}:{frame.f_lineno} {frame.f_code.co_name}"
+        for frame in coroutine_frames(task.get_coro())
+    ]

@@ -1,0 +1,356 @@
+"""One run: scenario and seed in, a run folder with its record out; the flight itself is a child process."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import mmap
+import os
+import pickle
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import zstandard
+
+from sim import __version__
+from sim.chain.start_cache import cache_folder
+from sim.errors import ScenarioError, UsageError, WindtunnelError
+from sim.fingerprint import ADDR_NO_RANDOMIZE, can_fix_addresses, fingerprint, lock_hash, subject8
+from sim.host.output import Redactor
+from sim.job import KEYS_AT, SHARED_BYTES, Job
+from sim.record import SCHEMA
+from sim.scenario import Scenario, resolved, secrets
+
+POLL_S = 0.05
+LAST_WORDS_S = 3.0
+_FILES = ("record.jsonl.zst", "bot.log")
+_ROOT = Path(__file__).resolve().parent.parent
+_BOOT = (
+    "import sys; known = frozenset(sys.modules); root, job_fd, pulse_fd, seed, epoch_s = sys.argv[1:]; "
+    "sys.path.insert(0, root); from sim.child import main; "
+    "main(known, int(job_fd), int(pulse_fd), int(seed), int(epoch_s))"
+)
+# What the interpreter itself needs to start; the bot does not see it.
+_KEPT_VARIABLES = ("LD_LIBRARY_PATH", "GLIBC_TUNABLES", "PYTHONHOME")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What `windtunnel run` was asked for, for one seed.
+
+    Args:
+        command: the words of the command line that produce this run again.
+        out: the folder of the run, or None for `runs/<id>/<subject8>/<seed>`.
+        known: accepted findings as the header keeps them.
+    """
+
+    scenario: Scenario
+    seed: int
+    engine: str = "pyevm"
+    faults: str | None = None
+    out: Path | None = None
+    command: tuple[str, ...] = ()
+    invocation: dict[str, Any] | None = None
+    known: tuple[dict[str, Any], ...] = ()
+    echo: bool = False
+    probes: bool = True
+    wall_limit_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Flown:
+    """A finished run, before it is judged.
+
+    Args:
+        folder: where it is; complete but for the reports.
+        interrupted: whether Ctrl-C ended it.
+    """
+
+    folder: Path
+    interrupted: bool
+
+
+class Interrupted(Exception):
+    """Ctrl-C was pressed; raised by whoever waits for a flight."""
+
+
+def fly(
+    order: Order,
+    progress: Callable[[int], None] = lambda now_ns: None,
+    stopping: Callable[[], bool] = lambda: False,
+    finish: Callable[[Path], None] = lambda folder: None,
+) -> Flown:
+    """Fly one seed in a child process and return its folder, which appears whole under its name.
+
+    Args:
+        progress: told the virtual time, a few times a second.
+        stopping: asked as often whether to stop; the record then ends where it is.
+        finish: called with the folder before it gets its name: the reports are written there.
+
+    Raises:
+        WindtunnelError: the scenario does not fit the world, or the folder belongs to another fingerprint.
+    """
+    scenario = order.scenario
+    if sys.platform != "linux":
+        raise UsageError(f"Windtunnel flies on Linux; {sys.platform} is refused until it is tested there")
+    print_ = fingerprint(scenario, order.engine, can_fix_addresses())
+    target = _target(order, print_)
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        (part / "scenario.resolved.yaml").write_text(resolved(scenario))
+        child = _Child(order, _job(order, part, print_))
+        interrupted = child.watch(progress, stopping)
+        _scrub(part, [*child.keys(), *(bytes.fromhex(each) for each in secrets(scenario))])
+        finish(part)
+        _publish(part, target)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    return Flown(target, interrupted)
+
+
+def _job(order: Order, part: Path, print_: dict[str, Any]) -> Job:
+    scenario = order.scenario
+    header = {
+        "windtunnel": __version__,
+        "scenario": scenario.id,
+        "seed": order.seed,
+        "duration_ns": scenario.duration,
+        "epoch_s": scenario.chain.epoch,
+        "slot_ns": scenario.chain.slot,
+        "fingerprint": print_,
+        "thresholds": [
+            {"metric": each.metric, "expr": each.expr, "abort_on_fail": each.abort_on_fail, "file": each.file, "line": each.line}
+            for each in scenario.threshold_list()
+        ],
+        "known": list(order.known),
+        "probes": order.probes,
+        "replay": shlex.join(order.command),
+        "invocation": order.invocation or {},
+    }
+    return Job(
+        scenario=scenario,
+        seed=order.seed,
+        engine=order.engine,
+        faults=order.faults,
+        folder=str(part),
+        header=header,
+        harness_root=str(_ROOT),
+        cache=str(cache_folder(os.environ)),
+        lock_hash=lock_hash(),
+        echo=order.echo,
+        probes=order.probes,
+        secrets=secrets(scenario),
+    )
+
+
+class _Child:
+    """The flight's process, and who looks after it."""
+
+    def __init__(self, order: Order, job: Job) -> None:
+        self._order = order
+        self._job = job
+        self._limits = order.scenario.limits
+        pulse_fd = os.memfd_create("pulse")
+        os.ftruncate(pulse_fd, SHARED_BYTES)
+        self._shared = mmap.mmap(pulse_fd, SHARED_BYTES)
+        self._pulse = memoryview(self._shared)[:KEYS_AT].cast("Q")
+        job_read, job_write = os.pipe()
+        seed, epoch_s = order.seed, order.scenario.chain.epoch
+        hash_seed = int.from_bytes(blake2b(str(seed).encode(), digest_size=4).digest(), "big")
+        self.stderr = (Path(job.folder) / "harness.log").open("wb")
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-s", "-c", _BOOT, str(_ROOT), str(job_read), str(pulse_fd), str(seed), str(epoch_s)],
+            stdin=subprocess.DEVNULL,
+            stdout=self.stderr,
+            stderr=None if job.echo else self.stderr,
+            cwd=job.folder,
+            env=_environment(order.scenario, hash_seed),
+            pass_fds=(job_read, pulse_fd),
+            start_new_session=True,
+            preexec_fn=_fix_addresses,
+        )
+        os.close(job_read)
+        os.close(pulse_fd)
+        with os.fdopen(job_write, "wb") as pipe:
+            pickle.dump(job, pipe)
+
+    def watch(self, progress: Callable[[int], None], stopping: Callable[[], bool]) -> bool:
+        """Wait for the end of the flight, or bring it about; return whether it was interrupted."""
+        process, limits = self.process, self._limits
+        began_s = beat_s = time.monotonic()
+        wall_s = self._order.wall_limit_s or limits.wall / 1e9
+        last_beat, interrupted = -1, False
+        while process.poll() is None:
+            try:
+                process.wait(POLL_S)
+                break
+            except subprocess.TimeoutExpired:
+                pass
+            now_s = time.monotonic()
+            beat = self._pulse[1]
+            if beat != last_beat:
+                last_beat, beat_s = beat, now_s
+            progress(self._pulse[0])
+            if stopping():
+                interrupted = True
+                self._end(signal.SIGTERM, None)
+            elif now_s - beat_s > limits.callback_wall / 1e9:
+                self._end(signal.SIGUSR1, f"a callback held the loop for longer than {limits.callback_wall / 1e9:g} s")
+            elif now_s - began_s > wall_s:
+                self._end(signal.SIGUSR1, f"the flight took longer than {wall_s:g} s of wall time")
+            elif _rss_bytes(process.pid) > limits.rss:
+                self._end(signal.SIGUSR1, f"the flight's process grew beyond {limits.rss} bytes")
+        progress(self._pulse[0])
+        self.stderr.close()
+        self._explain_end(interrupted)
+        return interrupted
+
+    def keys(self) -> list[bytes]:
+        """Return the world's private keys, as the flight told them."""
+        start = KEYS_AT + 8
+        size = int.from_bytes(self._shared[KEYS_AT:start], "big")
+        return [bytes(self._shared[at : at + 32]) for at in range(start, start + size, 32)]
+
+    def _end(self, number: int, why: str | None) -> None:
+        """Ask the flight to close its record; where it cannot, close the record for it."""
+        process = self.process
+        if why is not None:
+            (Path(self._job.folder) / "runaway.txt").write_text(why)
+        process.send_signal(number)
+        try:
+            process.wait(LAST_WORDS_S)
+            return
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGUSR2)
+        try:
+            process.wait(0.5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        stack = _read_text(Path(self._job.folder) / "stack.txt")
+        reason = "interrupted" if why is None else "runaway"
+        self._append_end(reason, why or "interrupted", stack)
+
+    def _explain_end(self, interrupted: bool) -> None:
+        folder = Path(self._job.folder)
+        code = self.process.returncode
+        refused = folder / "refused.txt"
+        log = _read_text(folder / "harness.log")
+        if refused.is_file():
+            number, _, message = refused.read_text().partition("\n")
+            raise ScenarioError(message) if number == "2" else UsageError(message)
+        if code == 4 or (code == 1 and log):
+            raise WindtunnelError(f"the flight's process failed (seed {self._order.seed}):\n{log}")
+        if code not in (0, 4) and not (folder / "runaway.txt").exists() and not interrupted:
+            what = f"by signal {-code}" if code < 0 else f"with exit code {code}"
+            self._append_end("crash", f"the flight's process died {what}", log)
+        for name in ("harness.log", "stack.txt", "runaway.txt"):
+            file = folder / name
+            if file.is_file() and not (name == "harness.log" and log):
+                file.unlink()
+
+    def _append_end(self, reason: str, title: str, stack: str) -> None:
+        at_ns = int(self._pulse[0])
+        kind = "crash" if reason == "crash" else "stall"
+        finding = {
+            "id": f"{kind}-{reason}", "kind": kind, "title": title, "where": None, "at_ns": at_ns, "level": "L0",
+            "gating": True, "origin": "bot", "detail": {"stack": stack, "reproducible": False},
+        }  # fmt: skip
+        lines = []
+        record = Path(self._job.folder) / "record.jsonl.zst"
+        if not record.is_file() or not record.stat().st_size:
+            lines.append({"schema": SCHEMA, **self._job.header})
+        if reason != "interrupted":
+            lines.append({"t_ns": at_ns, "kind": "finding", "actor": kind, "site": "", "data": finding})
+        end = {"reason": reason, "exit_code": 130 if reason == "interrupted" else 1}
+        lines.append({"t_ns": at_ns, "kind": "flight.end", "actor": "bot", "site": "", "data": end})
+        text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
+        with record.open("ab") as file:
+            file.write(zstandard.compress(text.encode()))
+
+
+def _environment(scenario: Scenario, hash_seed: int) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    return {**kept, "PYTHONHASHSEED": str(hash_seed), "TZ": "UTC", "LANG": "C.UTF-8"}
+
+
+def _fix_addresses() -> None:
+    libc = ctypes.CDLL(None)
+    current = libc.personality(ctypes.c_ulong(0xFFFFFFFF))
+    if current != -1:
+        libc.personality(ctypes.c_ulong(current | ADDR_NO_RANDOMIZE))
+
+
+def _rss_bytes(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * mmap.PAGESIZE
+    except (OSError, IndexError):
+        return 0
+
+
+def _read_text(path: Path) -> str:
+    return path.read_text(errors="replace") if path.is_file() else ""
+
+
+# The run folder ---------------------------------------------------------------------------------------------------
+
+
+def _target(order: Order, print_: dict[str, Any]) -> Path:
+    """Return where the run goes; a folder of another fingerprint is never taken.
+
+    Raises:
+        UsageError: `--out` names a folder that holds something else.
+    """
+    if order.out is not None:
+        out = order.out.absolute()
+        if out.exists() and not out.is_dir():
+            raise UsageError(f"--out {order.out}: it is a file; name a folder")
+        if out.is_dir() and any(out.iterdir()) and _fingerprint_of(out) != print_:
+            raise UsageError(f"--out {order.out}: it holds another run or other files; name an empty or new folder")
+        return out
+    base = Path.cwd() / "runs" / order.scenario.id / subject8(print_)
+    target = base / str(order.seed)
+    if target.exists() and _fingerprint_of(target) != print_:
+        world = blake2b(json.dumps(print_["world"], sort_keys=True).encode(), digest_size=4).hexdigest()
+        target = base / f"{order.seed}-{world}"
+    return target
+
+
+def _fingerprint_of(folder: Path) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = json.loads((folder / "result.json").read_text())["fingerprint"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return found
+
+
+def _scrub(part: Path, keys: list[bytes]) -> None:
+    """Strike the keys out of every file that the bot left in its working directory."""
+    redactor = Redactor(keys)
+    for file in (part / "cwd").rglob("*"):
+        if file.is_file() and not file.is_symlink():
+            data = file.read_bytes()
+            cleaned = redactor.data(data)
+            if cleaned != data:
+                file.write_bytes(cleaned)
+
+
+def _publish(part: Path, target: Path) -> None:
+    """Give the folder its name; an older run of the same fingerprint makes room."""
+    old = target.with_name(f".{target.name}.{os.getpid()}.old")
+    if target.exists():
+        target.rename(old)
+    part.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
