@@ -24,8 +24,12 @@ from bot.view import Header, SyncLog
 
 log = structlog.get_logger()
 
-# What may end a connection: ours, web3.py's, the socket's, and a frame that is not what it should be.
-FAILURES = (NodeFailure, Web3Exception, WebSocketException, OSError, ValueError, LookupError)
+# What may end a connection: ours, web3.py's, the socket's; the last four are web3.py's answer to a frame that is not
+# what it should be, which kills its listener and comes up wherever that is awaited.
+FAILURES = (
+    NodeFailure, Web3Exception, WebSocketException, OSError,
+    ValueError, LookupError, TypeError, AttributeError,
+)  # fmt: skip
 CHANNEL_MAX = 4096
 # web3.py's own queue, which stops the listener for good if it fills while a handler makes a request (#3221); ours
 # makes none and empties it at once.

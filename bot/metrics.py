@@ -63,8 +63,8 @@ class Metrics:
 
 
 @asynccontextmanager
-async def serve(metrics: Metrics, host: str, port: int, health: Callable[[], tuple[bool, str]]) -> AsyncIterator[None]:
-    """Serve `/metrics` and `/healthz` while the body runs.
+async def serve(metrics: Metrics, host: str, port: int, health: Callable[[], tuple[bool, str]]) -> AsyncIterator[int]:
+    """Serve `/metrics` and `/healthz` while the body runs; gives the port, which is a free one for 0.
 
     Args:
         health: Whether the bot is well, and a sentence about it.
@@ -83,6 +83,6 @@ async def serve(metrics: Metrics, host: str, port: int, health: Callable[[], tup
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()
-        yield
+        yield int(runner.addresses[0][1])
     finally:
         await runner.cleanup()
