@@ -9,6 +9,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 import matplotlib as mpl
@@ -26,6 +27,7 @@ POINTS_MAX = 600
 COLORS = ("#2f6fdf", "#c2640c", "#0f8f6f", "#8a4fd0", "#b83264")
 _INK = "#010203"
 _QUIET = "#040506"
+_ONE_AT_A_TIME = Lock()  # matplotlib's settings belong to the process, and runs are reported from several threads
 _LEFT_INCHES, _RIGHT_INCHES = 0.72, 0.22
 _TITLE_INCHES, _FOOT_INCHES, _GAP_INCHES = 0.26, 0.26, 0.12
 _SETTINGS = {
@@ -147,7 +149,7 @@ def _figure(width: float, height: float) -> Iterator[Figure]:
     """Yield a figure under our settings alone: nothing of a user's matplotlibrc, and no global state afterwards."""
     defaults = {name: value for name, value in mpl.rcParamsDefault.items() if not name.startswith("backend")}
     settings: Any = defaults | _SETTINGS  # to mypy its keys are three hundred literals
-    with mpl.rc_context(settings):
+    with _ONE_AT_A_TIME, mpl.rc_context(settings):
         yield Figure(figsize=(width, height))
 
 

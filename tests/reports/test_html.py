@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import matplotlib as mpl
 import pytest
 
 from reports.gate import evaluate
-from reports.outputs import write_index, write_reports
+from reports.outputs import write_index, write_report, write_reports
 from reports.render.html import render_report
 from reports.story import tell
 from sim.record import Record
@@ -184,6 +185,18 @@ def test_a_run_folder_gets_its_files(tmp_path: Path) -> None:
     assert report == tmp_path / "report.html"
     assert sorted(first) == names
     assert first == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert write_report(tmp_path / "page.html", record, judge(record)).read_bytes() == first["report.html"]
+
+
+def test_reports_written_at_once_are_those_written_in_turn(tmp_path: Path) -> None:
+    """Threads that render different runs do not disturb each other's bytes."""
+    records = [flight(slots=slots).end().save(tmp_path / str(slots)) for slots in (2, 3, 4)]
+    in_turn = [page_of(record) for record in records]
+
+    with ThreadPoolExecutor(3) as pool:
+        at_once = list(pool.map(page_of, records))
+
+    assert at_once == in_turn
 
 
 def test_several_runs_have_one_page(tmp_path: Path) -> None:
