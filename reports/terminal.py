@@ -11,7 +11,7 @@ from rich.text import Text
 
 from reports.gate import Judged
 from reports.spelling import NOTHING, plain, spell, spell_threshold_value
-from sim.verdict import Verdict
+from sim.verdict import Finding, Verdict
 
 STYLES = {"pass": "bold green", "fail": "bold red", "inconclusive": "bold yellow"}
 _KEY_METRICS = (
@@ -27,14 +27,14 @@ _KEY_METRICS_MORE = ("rpc.errors", "latency.head_to_send", "lock.wait", "lock.de
 
 
 def print_verdict(verdict: Verdict, console: Console, report: Path | None = None) -> None:
-    """Print one run: its thresholds, findings and key metrics, the reasons, the replay line and the report's place."""
+    """Print one run: thresholds, key metrics, findings that do not fail, verdict, reasons, replay line, report."""
     header = verdict.header
     title = f"{header.get('scenario')} seed {header.get('seed')}"
     console.print(_table(verdict, title))
     for finding in verdict.findings:
-        console.print(
-            _finding_line(finding.title, finding.where, finding.kind, _standing(finding.gating, finding.known))
-        )
+        if not finding.fails:  # those that fail are among the reasons
+            standing = "known" if finding.known else "does not gate"
+            console.print(_finding_line(finding, standing), soft_wrap=True)
     line = Text("verdict  ").append(verdict.value.upper(), STYLES[verdict.value])
     console.print(line)
     for reason in verdict.reasons():
@@ -93,13 +93,8 @@ def _number(value: str | float | None) -> float | None:
     return None if isinstance(value, str) else value
 
 
-def _standing(gating: bool, known: bool) -> str:
-    if known:
-        return "known"
-    return "fails the gate" if gating else "does not gate"
-
-
-def _finding_line(title: str, where: str | None, kind: str, standing: str) -> Text:
-    style = "red" if standing == "fails the gate" else "yellow"
-    place = f" at {plain(where)}" if where else ""
-    return Text("finding  ").append(plain(kind), style).append(f" {plain(title)}{place} ({standing})")
+def _finding_line(finding: Finding, standing: str) -> Text:
+    place = f" at {plain(finding.where)}" if finding.where else ""
+    return (
+        Text("finding  ").append(plain(finding.kind), "yellow").append(f" {plain(finding.title)}{place} ({standing})")
+    )
