@@ -56,7 +56,9 @@ def codes() -> tuple[bytes, ...]:
 
 @cache
 def block_hashes() -> dict[int, bytes]:
-    return {int(number): _bytes(text) for number, text in json.loads((FOLDER / "block_hashes.json").read_text()).items()}
+    return {
+        int(number): _bytes(text) for number, text in json.loads((FOLDER / "block_hashes.json").read_text()).items()
+    }
 
 
 def _load(path: Path) -> Any:
@@ -93,7 +95,9 @@ def _raw(tx: dict[str, Any]) -> bytes:
     signature = [v, int(tx["r"], 16), int(tx["s"], 16)]
     if kind == 0:
         return rlp.encode([int(tx["nonce"], 16), int(tx["gasPrice"], 16), *payload, *signature])
-    slots = [[_bytes(entry["address"]), list(map(_bytes, entry["storageKeys"]))] for entry in tx.get("accessList") or []]
+    slots = [
+        [_bytes(entry["address"]), list(map(_bytes, entry["storageKeys"]))] for entry in tx.get("accessList") or []
+    ]
     prices = ["gasPrice"] if kind == ACCESS_LIST else ["maxPriorityFeePerGas", "maxFeePerGas"]
     fields = [int(tx["chainId"], 16), int(tx["nonce"], 16), *(int(tx[price], 16) for price in prices), *payload, slots]
     if kind == BLOB:

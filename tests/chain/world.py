@@ -30,9 +30,7 @@ def trader(index: int) -> Account:
 def genesis(config: ChainConfig, traders: int = TRADERS) -> GenesisSpec:
     pool = PoolSpec("weth", "token", 1_000 * ETHER, 2_000_000 * ETHER)
     wealth = {"weth": 50 * ETHER, "token": 100_000 * ETHER}
-    accounts = tuple(
-        FundedAccount(f"trader{index}", trader(index), 100 * ETHER, wealth) for index in range(traders)
-    )
+    accounts = tuple(FundedAccount(f"trader{index}", trader(index), 100 * ETHER, wealth) for index in range(traders))
     return GenesisSpec(config, venues=tuple(VenueSpec(name, (pool,)) for name in VENUES), accounts=accounts)
 
 
