@@ -141,11 +141,11 @@ def fast_computation(computation: Any) -> Any:
             found = programs[code] = _Program(code, opcodes, fast)
         return found
 
-    def __init__(self: Any, state: Any, message: Any, transaction_context: Any) -> None:
+    def prepare(self: Any, state: Any, message: Any, transaction_context: Any) -> None:
         computation.__init__(self, state, message, transaction_context)
         self._stack = _IntegerStack()
         if not message.is_create:  # creation code runs once, there is nothing to gain
             self.code = _Code(program_of(message.code))
 
     name = f"Fast{computation.__name__}"
-    return type(name, (computation,), {"__init__": __init__, "opcodes": {**opcodes, RUN: _run}})
+    return type(name, (computation,), {"__init__": prepare, "opcodes": {**opcodes, RUN: _run}})

@@ -19,7 +19,8 @@ MASK = (1 << 256) - 1
 SIGN = 1 << 255
 STEPS_MAX = 256
 
-_JUMP, _JUMPI, _JUMPDEST, _SHA3, _SLOAD, _MLOAD, _MSTORE, _PC = 0x56, 0x57, 0x5B, 0x20, 0x54, 0x51, 0x52, 0x58
+_POP, _JUMP, _JUMPI, _PC, _JUMPDEST = 0x50, 0x56, 0x57, 0x58, 0x5B
+_READING = (0x20, 0x35, 0x51, 0x52)
 
 # opcode -> number of operands, and the result with {0} the top of the stack and {1} what is under it
 _PURE: dict[int, tuple[int, str]] = {
@@ -58,11 +59,9 @@ _FRAME: dict[int, str] = {
     0x38: "len(c.code)",
     0x3D: "len(c.return_data)",
 }
-_CALLDATALOAD = 0x35
 
-FAST = frozenset(
-    {*_PURE, *_FRAME, _CALLDATALOAD, _JUMP, _JUMPI, _JUMPDEST, _SHA3, _MLOAD, _MSTORE, _PC, 0x50, *range(0x5F, 0xA0)}
-)
+# SLOAD is one more, where the fork has it charge by itself
+FAST = frozenset({*_PURE, *_FRAME, *_READING, _POP, _JUMP, _JUMPI, _PC, _JUMPDEST, *range(0x5F, 0xA0)})
 
 
 def signed(value: int) -> int:
@@ -251,28 +250,45 @@ def _step(t: Translation, code: bytes, at: int, opcode: int) -> None:
         t.compute(template.format(*operands), operands)
     elif opcode in _FRAME:
         t.compute(_FRAME[opcode])
-    elif opcode == 0x50:
+    elif opcode == _POP:
         t.pop()
     elif opcode == _PC:
         t.push(str(at))
-    elif opcode == _CALLDATALOAD:
-        start = t.pop()
-        t.compute(f"int.from_bytes(c.msg.data[{start}:{start} + 32].ljust(32, b'\\0'), 'big')")
-    elif opcode == _SHA3:
-        start, size_ = t.pop(), t.pop()
-        t.compute(f"sha3(c, {start}, {size_})")
-    elif opcode == _SLOAD:
-        t.compute(f"sload(c, {t.pop()})")
-    elif opcode == _MLOAD:
-        offset = t.pop()
-        t.memory(offset)
-        t.compute(f"int.from_bytes(m[{offset}:{offset} + 32], 'big')")
-    elif opcode == _MSTORE:
-        offset, value = t.pop(), t.pop()
-        t.memory(offset)
-        t.lines.append(f"m[{offset}:{offset} + 32] = ({value}).to_bytes(32, 'big')")
     else:
-        assert opcode == _JUMPDEST, f"instruction {opcode:#x} is not translated"
+        assert opcode in _READS or opcode == _JUMPDEST, f"instruction {opcode:#x} is not translated"
+        if opcode != _JUMPDEST:
+            _READS[opcode](t)
+
+
+def _calldataload(t: Translation) -> None:
+    start = t.pop()
+    t.compute(f"int.from_bytes(c.msg.data[{start}:{start} + 32].ljust(32, b'\\0'), 'big')")
+
+
+def _sha3(t: Translation) -> None:
+    start, size = t.pop(), t.pop()
+    t.compute(f"sha3(c, {start}, {size})")
+
+
+def _sload(t: Translation) -> None:
+    t.compute(f"sload(c, {t.pop()})")
+
+
+def _mload(t: Translation) -> None:
+    offset = t.pop()
+    t.memory(offset)
+    t.compute(f"int.from_bytes(m[{offset}:{offset} + 32], 'big')")
+
+
+def _mstore(t: Translation) -> None:
+    offset, value = t.pop(), t.pop()
+    t.memory(offset)
+    t.lines.append(f"m[{offset}:{offset} + 32] = ({value}).to_bytes(32, 'big')")
+
+
+_READS: dict[int, Callable[[Translation], None]] = {
+    0x20: _sha3, 0x35: _calldataload, 0x51: _mload, 0x52: _mstore, 0x54: _sload,
+}  # fmt: skip
 
 
 def jump_destinations(code: bytes) -> frozenset[int]:

@@ -1,6 +1,6 @@
 """eth-tester on the same start state: the second opinion on every receipt.
 
-A block's transactions are replayed with its timestamp, base fee and coinbase, so that everything in the receipt must agree.
+A block's transactions are replayed with its timestamp, base fee and coinbase, so everything in the receipt must agree.
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ ACCESS = st.lists(st.tuples(st.binary(min_size=20, max_size=20), SLOTS), max_siz
 
 @given(
     key=KEYS, chain_id=st.integers(1, 2**40), nonce=st.integers(0, 2**63), to=ADDRESSES, value=st.integers(0, 2**100),
-    data=st.binary(max_size=100), gas=st.integers(21_000, 10**8), tip=st.integers(0, 10**12), more=st.integers(0, 10**12),
-    access_list=ACCESS,
+    data=st.binary(max_size=100), gas=st.integers(21_000, 10**8), tip=st.integers(0, 10**12),
+    more=st.integers(0, 10**12), access_list=ACCESS,
 )  # fmt: skip
 def test_signing_equals_eth_account(
     key: bytes, chain_id: int, nonce: int, to: bytes | None, value: int, data: bytes, gas: int, tip: int, more: int,
