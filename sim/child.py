@@ -6,7 +6,7 @@ import ctypes
 import os
 import pickle
 import signal
-import sys
+import traceback
 from typing import Any
 
 PR_SET_PDEATHSIG = 1
@@ -38,6 +38,9 @@ def main(known_modules: frozenset[str], job_fd: int, pulse_fd: int, seed: int, e
 
     with os.fdopen(job_fd, "rb") as pipe:
         job: Any = pickle.load(pipe)
-    flight = Flight(job, streams, machine, baton, pulse_fd, known_modules)
-    flight.fly()
-    sys.exit(4)
+    errors = os.dup(2)
+    try:
+        Flight(job, streams, machine, baton, pulse_fd, known_modules).fly()
+    except BaseException:  # whatever gets here is our own fault: the bot's exceptions end in its outcome
+        os.write(errors, f"seed {seed}\n{traceback.format_exc()}".encode())
+        os._exit(4)

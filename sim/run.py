@@ -251,7 +251,7 @@ class _Child:
         if refused.is_file():
             number, _, message = refused.read_text().partition("\n")
             raise ScenarioError(message) if number == "2" else UsageError(message)
-        if code == 4 or (code == 1 and log):
+        if code == 4 or (code == 1 and not (folder / "bot.log").exists()):
             raise WindtunnelError(f"the flight's process failed (seed {self._order.seed}):\n{log}")
         if code not in (0, 4) and not (folder / "runaway.txt").exists() and not interrupted:
             what = f"by signal {-code}" if code < 0 else f"with exit code {code}"

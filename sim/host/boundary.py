@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import traceback
 from collections.abc import Callable
@@ -42,6 +43,8 @@ def refuse(api: str, mend: str = "") -> NoReturn:
 
 def _audit(event: str, args: tuple[object, ...]) -> None:
     api = _FENCED_EVENTS.get(event)
+    if event == "socket.bind" and getattr(args[0], "family", None) == socket.AF_INET6:
+        raise OSError(99, "Cannot assign requested address")  # the machine has no IPv6; libraries ask at import
     if api is not None and on_refused is not None:
         refuse(api, "a flight has no real network and no other processes")
 

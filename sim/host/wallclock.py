@@ -93,26 +93,30 @@ def replacements(baton: Baton) -> dict[str, Callable[..., Any]]:
 
 def install(baton: Baton) -> None:
     """Take over the clocks of this process, for good: `time`, its aliases in loaded modules, and `datetime`."""
-    by_real: dict[int, Any] = {}
+    by_real: dict[int, tuple[Any, Any]] = {}
     for name, function in replacements(baton).items():
         real = getattr(time, name, None)
         if real is not None:
             function.__name__ = function.__qualname__ = name
-            by_real[id(real)] = function
+            by_real[id(real)] = (real, function)
             setattr(time, name, function)
     for module in list(sys.modules.values()):
         replace_aliases(module, by_real)
     _swap_datetime()
 
 
-def replace_aliases(module: ModuleType | None, by_real: dict[int, Any]) -> None:
-    """Replace every global of *module* that is one of the real functions; our own modules keep theirs."""
-    name = getattr(module, "__name__", "")
-    if module is None or name.partition(".")[0] == "sim":
+def replace_aliases(module: object, by_real: dict[int, tuple[Any, Any]]) -> None:
+    """Replace every global of *module* that is one of the real functions; our own modules keep theirs.
+
+    Args:
+        by_real: by the id of each real function, that function (so that its id stays its own) and its replacement.
+    """
+    if not isinstance(module, ModuleType) or module.__name__.partition(".")[0] == "sim":
         return
-    for key, value in list(getattr(module, "__dict__", {}).items()):
-        if id(value) in by_real:
-            setattr(module, key, by_real[id(value)])
+    for key, value in list(vars(module).items()):
+        found = by_real.get(id(value))
+        if found is not None:
+            setattr(module, key, found[1])
 
 
 class _MethodDef(ctypes.Structure):
