@@ -56,6 +56,7 @@ def render_report(verdict: Verdict, story: Story) -> str:
             price_lines=[(color, label) for color, label in zip(_colors(), _price_labels(story), strict=False)],
             timeline=timeline.lay_out(story),
             trades=trades[:ROWS_MAX],
+            quoted=any(trade.quoted_wei is not None for trade in trades),
             trades_left_out=max(0, len(trades) - ROWS_MAX),
             locks=[(name, lock.wait.summary(), lock.hold.summary()) for name, lock in sorted(story.locks.items())],
             tasks=[(name, verdict.metrics[name]) for name in _TASK_METRICS],
