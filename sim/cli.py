@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict
@@ -20,7 +21,7 @@ from rich.text import Text
 from sim import __version__
 from sim.errors import UsageError, WindtunnelError
 
-EXIT_NOTHING_RAN = 5
+EXIT_OWN_FAULT = 4
 EXIT_INTERRUPTED = 130
 SEEDS_MAX = 100_000
 
@@ -62,6 +63,9 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except Exception:  # the one place of this process where the unexpected ends
+        errors.print(Text(f"windtunnel {__version__}: this is our own fault, please report it:\n{traceback.format_exc()}"))
+        sys.exit(EXIT_OWN_FAULT)
 
 
 @app.callback()

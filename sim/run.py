@@ -112,11 +112,13 @@ def fly(
         child = _Child(order, _job(order, part, print_))
         interrupted = child.watch(progress, stopping)
         _scrub(part, [*child.keys(), *(bytes.fromhex(each) for each in secrets(scenario))])
-        finish(part)
-        _publish(part, target)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
+    try:
+        finish(part)
+    finally:  # what was flown is kept, even where its reports cannot be written
+        _publish(part, target)
     return Flown(target, interrupted)
 
 
