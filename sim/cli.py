@@ -10,6 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 from types import FrameType
 from typing import Annotated, Any
 
@@ -257,6 +258,7 @@ def _flights(orders: Sequence[Any], jobs: int, stop: Stop) -> Iterator[Any]:
         TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[clock]}"),
         TimeElapsedColumn(), console=errors, transient=False,
     )  # fmt: skip
+    Thread(target=_load_plotting, daemon=True).start()
     with bar, ThreadPoolExecutor(min(jobs, len(orders))) as pool:
         waiting: set[Future[Any]] = set()
         queue = iter(orders)
@@ -277,6 +279,11 @@ def _flights(orders: Sequence[Any], jobs: int, stop: Stop) -> Iterator[Any]:
                 yield result
 
 
+def _load_plotting() -> None:
+    """Load what writes reports (matplotlib takes most of a second) while the first flight is under way."""
+    import reports.outputs  # noqa: F401, PLC0415
+
+
 def _result(future: Future[Any]) -> Any:
     error = future.exception()
     if isinstance(error, WindtunnelError):
@@ -286,7 +293,6 @@ def _result(future: Future[Any]) -> Any:
 
 def _fly_one(order: Any, bar: Progress, stop: Callable[[], bool]) -> Any:
     from reports.gate import Judged  # noqa: PLC0415  (so that --help answers at once)
-    from reports.outputs import write_reports  # noqa: PLC0415  (matplotlib loads while the flight is under way)
     from sim.record import open_record  # noqa: PLC0415
     from sim.run import fly  # noqa: PLC0415
     from sim.verdict import judge  # noqa: PLC0415
@@ -298,6 +304,8 @@ def _fly_one(order: Any, bar: Progress, stop: Callable[[], bool]) -> Any:
         bar.update(row, completed=min(now_ns, duration_ns), clock=f"{now_ns / 1e9:.0f} of {duration_ns / 1e9:.0f} s")
 
     def finish(folder: Path) -> None:
+        from reports.outputs import write_reports  # noqa: PLC0415  (loaded already, by `_load_plotting`)
+
         record = open_record(folder)
         write_reports(folder, record, judge(record))
 
