@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import pickle
 import signal
@@ -20,6 +21,7 @@ def main(known_modules: frozenset[str], job_fd: int, pulse_fd: int, seed: int, e
         job_fd: a pipe with the pickled `sim.job.Job`.
         pulse_fd: shared memory of two counters that show the supervisor that work goes on.
     """
+    gc.disable()  # for good: the flight collects at instants of its own
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     # These imports wait until here so that nothing of a library runs before chance and threads are owned.
     from sim.host import entropy, threads  # noqa: PLC0415

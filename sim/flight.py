@@ -145,7 +145,6 @@ class Flight:
         self.modules.hide()
         gc.collect()
         gc.freeze()
-        gc.disable()
 
     def _watch(self) -> None:
         self.places = Places(str(self.bot.path))

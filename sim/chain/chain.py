@@ -83,6 +83,8 @@ class Chain:
         self._places: dict[bytes, tuple[Block, int]] = {}
         self._oldest_state = self._first
         self._window = max(config.state_window, config.finalized_depth + 1)
+        if start[0][1].parent is not None:
+            start[0][1].squash()
         for block, layer in start:
             self.keep(block, layer)
             self._advance(block)

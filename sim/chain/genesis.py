@@ -212,7 +212,7 @@ def _held(spec: GenesisSpec) -> list[str]:
 def _cached(spec: GenesisSpec) -> list[object]:
     """Return all that the first two blocks depend on."""
     codes = [bundled(name).bytecode for name in ("WETH9", "ERC20Token", "UniswapV2Factory", "UniswapV2Router02")]
-    return [spec.config, spec.tokens, spec.venues, codes, _presigned("multicall3"), _presigned("create2")]
+    return [spec.config, spec.tokens, spec.venues, codes, presigned("multicall3"), presigned("create2")]
 
 
 def _world(
@@ -232,7 +232,7 @@ def _decreed(spec: GenesisSpec, engine: Engine) -> tuple[Block, Layer]:
     block = SetupBlock(spec.config, engine, BLOCKS_BEFORE_START, None)
     block.set_account(DEPLOYER.address, AccountOverride(balance=DEPLOYER_WEI))
     for name in ("multicall3", "create2"):
-        tx = decode(_presigned(name))
+        tx = decode(presigned(name))
         block.set_account(tx.sender, AccountOverride(balance=tx.cost))
     block.create_at(WETH, bundled("WETH9").creation(), DEPLOYER.address, "WETH9")
     since = FORKS.index(spec.config.fork)
@@ -247,8 +247,8 @@ def _deployed(
     spec: GenesisSpec, engine: Engine, places: Mapping[str, bytes], parent: tuple[Block, Layer]
 ) -> tuple[Block, Layer]:
     block = SetupBlock(spec.config, engine, BLOCKS_BEFORE_START - 1, parent)
-    block.send_raw(_presigned("multicall3"), "Multicall3")
-    block.send_raw(_presigned("create2"), "the CREATE2 deployer")
+    block.send_raw(presigned("multicall3"), "Multicall3")
+    block.send_raw(presigned("create2"), "the CREATE2 deployer")
     token_code = bundled("ERC20Token")
     for token in spec.tokens:
         code = token_code.creation((token.symbol, token.symbol, token.decimals))
@@ -296,7 +296,7 @@ def _pair(factory: bytes, token_a: bytes, token_b: bytes) -> bytes:
     return keccak(b"\xff" + factory + salt + keccak(bundled("UniswapV2Pair").bytecode))[12:]
 
 
-def _presigned(name: str) -> bytes:
+def presigned(name: str) -> bytes:
     """Return a pre-signed deployment transaction out of the package `eth-contract`, without importing it."""
     package = find_spec("eth_contract")
     assert package is not None, "eth-contract is not installed"
