@@ -69,7 +69,8 @@ def optimal_input(buy: Side, sell: Side) -> int:
     numerator = keep_buy * keep_sell * buy.reserve_out * sell.reserve_out
     fixed = BPS * BPS * buy.reserve_in * sell.reserve_in
     slope = keep_buy * (BPS * sell.reserve_in + keep_sell * buy.reserve_out)
-    return max((isqrt(numerator * fixed) - fixed) // slope, 0)
+    # Rounded up, so that pools too lopsided for a whole wei still get one.
+    return max(-((fixed - isqrt(numerator * fixed)) // slope), 0)
 
 
 def quote_cycle(amount_in: int, buy: Side, sell: Side) -> Cycle | None:

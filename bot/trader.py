@@ -208,7 +208,7 @@ class Trader:
             slots = self._submitter.ledger.open_slots()
             for slot in slots:
                 await self._tend(slot, decision, fees, head)
-            if not slots and isinstance(decision, Plan):
+            if not slots and isinstance(decision, Plan) and not self._stopping:
                 await self._open(decision, head)
             self._metrics.in_flight.set(len(self._submitter.ledger.open_slots()))
             await self._reconcile(head)
@@ -286,7 +286,7 @@ class Trader:
 
     async def _open(self, plan: Plan, head: Header) -> None:
         """Send a plan that passes the limits and its own simulation."""
-        refusal = Refusal("stopping") if self._stopping else self._risk.judge(plan, self._situation(head))
+        refusal = self._risk.judge(plan, self._situation(head))
         if refusal is None:
             refusal = await self._submitter.simulate(plan)
         if refusal is None and self._rules.dry_run:

@@ -21,7 +21,7 @@ import structlog
 
 from bot import __main__ as command_line
 from bot import app, config
-from bot.errors import ConfigError
+from bot.errors import ConfigError, Disconnected
 from tests.bot.anvil import BOT, BOT_KEY, DEPLOYER, ETHER, PATIENCE_S, ROOT, Ground, call, running, until
 from tests.bot.line import Line, eventually, laid
 
@@ -89,34 +89,8 @@ def test_it_captures_an_arbitrage_and_stops_cleanly(ground: Ground, tmp_path: Pa
     assert BOT_KEY.removeprefix("0x") not in flight.output
 
 
-def test_the_interrupt_key_stops_it_too(ground: Ground, tmp_path: Path) -> None:
-    """SIGINT ends as SIGTERM does."""
-    with flying(tmp_path, ground.environment()) as flight:
-        flight.wait_for("view.synced")
-        code = flight.stop(signal.SIGINT)
-
-    assert code == 0
-    assert "Traceback" not in flight.output
-
-
-def test_a_dry_run_sends_nothing(ground: Ground, tmp_path: Path) -> None:
-    """With --dry-run and a file of settings, plans are made and simulated and none is sent."""
-    settings = {name.lower(): value for name, value in ground.environment().items() if name != "BOT_KEY"}
-    file = tmp_path / "bot.toml"
-    file.write_text("".join(f'{name} = "{value}"\n' for name, value in settings.items()))
-    with flying(tmp_path, {"BOT_KEY": BOT_KEY}, "--config", str(file), "--dry-run") as flight:
-        flight.wait_for("view.synced")
-        ground.buy_token(0, 5 * ETHER)
-        plan = flight.wait_for("plan")[0]
-        code = flight.stop()
-
-    assert plan["refused"] == "dry_run"
-    assert ground.weth_of(BOT) == 0
-    assert code == 0
-
-
 def test_it_settles_before_it_stops(tmp_path: Path, ground: Ground) -> None:
-    """With a trade waiting in the mempool, the stop cancels it under the same nonce and sends no new one."""
+    """With a trade waiting in the mempool, Ctrl-C cancels it under the same nonce and sends no new one."""
     with flying(tmp_path, ground.environment()) as flight:
         flight.wait_for("view.synced")
         ground.buy_token(0, 5 * ETHER)
@@ -125,7 +99,7 @@ def test_it_settles_before_it_stops(tmp_path: Path, ground: Ground) -> None:
         ground.node.ask("anvil_dropAllTransactions")
         _whale_moves_price(ground)
         flight.wait_for("tx.sent", 2)
-        flight.process.send_signal(signal.SIGTERM)
+        flight.process.send_signal(signal.SIGINT)
         flight.wait_for("tx.sent", 3)
         ground.node.ask("evm_mine")
         code = flight.process.wait(PATIENCE_S)
@@ -302,15 +276,33 @@ def test_a_wrong_configuration_is_refused_at_the_start(ground: Ground, monkeypat
 
 
 def test_it_deploys_its_executor(ground: Ground, tmp_path: Path) -> None:
-    """--deploy prints the address of an executor that the bot then flies with."""
-    with flying(tmp_path, ground.environment(EXECUTOR=""), "--deploy") as flight:
-        code = flight.process.wait(PATIENCE_S)
-    address = flight.output.strip()
+    """With a file of settings and --deploy it prints the address of an executor that obeys the bot's key."""
+    file = tmp_path / "bot.toml"
+    settings = ground.environment(EXECUTOR="")
+    key = settings.pop("BOT_KEY")
+    file.write_text("".join(f'{name.lower()} = "{value}"\n' for name, value in settings.items()))
 
-    with flying(tmp_path, ground.environment(EXECUTOR=address)) as second:
-        second.wait_for("view.synced")
-        assert second.stop() == 0
+    with flying(tmp_path, {"BOT_KEY": key}, "--config", str(file), "--deploy") as flight:
+        code = flight.process.wait(PATIENCE_S)
+
     assert code == 0
+    owner = ground.node.call(flight.output.strip(), call("OWNER()"))
+    assert owner[12:].hex() == BOT.lower().removeprefix("0x")
+
+
+def test_a_dry_run_sends_nothing(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a dry run plans are made and simulated, and none is sent."""
+
+    async def flight() -> None:
+        async with aboard(ground, monkeypatch, DRY_RUN="true") as (line, _):
+            await asyncio.to_thread(ground.buy_token, 0, 5 * ETHER)
+            await eventually(lambda: any(event["event"] == "plan" for event in events), "a plan")
+            assert not line.requests["eth_sendRawTransaction"]
+
+    with structlog.testing.capture_logs() as events:
+        fly(flight())
+
+    assert {event["refused"] for event in events if event["event"] == "plan"} == {"dry_run"}
 
 
 def test_a_key_on_the_command_line_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -323,17 +315,14 @@ def test_a_key_on_the_command_line_is_refused(capsys: pytest.CaptureFixture[str]
     assert BOT_KEY.removeprefix("0x") not in printed.out + printed.err
 
 
-def test_a_dead_node_is_waited_for_and_then_given_up(tmp_path: Path) -> None:
-    """With nobody listening the start is tried as often as it is told, and the exit code says why it ended."""
+def test_a_dead_node_is_waited_for_and_then_given_up(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With nobody listening the start is tried as often as it is told, and ends with the reason."""
     with running() as node:
-        dead = node.http, node.ws
-    address = "0x" + "11" * 20
-    environment = {
-        "NODE_HTTP": dead[0], "NODE_WS": dead[1], "BOT_KEY": BOT_KEY, "CHAIN_ID": "1", "START_ATTEMPTS_MAX": "2",
-        "WETH": address, "TOKEN": address, "FACTORY_A": address, "FACTORY_B": address, "EXECUTOR": address,
-    }  # fmt: skip
-    with flying(tmp_path, environment) as flight:
-        code = flight.process.wait(PATIENCE_S)
+        dead = {"NODE_HTTP": node.http, "NODE_WS": node.ws, "START_ATTEMPTS_MAX": "2"}
+    for name, value in ground.environment(**dead).items():
+        monkeypatch.setenv(name, value)
 
-    assert code == 3
-    assert len(flight.events("start.waiting")) == 1
+    with structlog.testing.capture_logs() as events, pytest.raises(Disconnected, match="Cannot connect"):
+        asyncio.run(app.fly(config.load()))
+
+    assert sum(event["event"] == "start.waiting" for event in events) == 1

@@ -161,9 +161,13 @@ def test_no_answer_is_a_timeout() -> None:
     """A node that takes the request and says nothing is given up after the limit."""
 
     async def requests() -> None:
+        hung_up = asyncio.Event()
+
         async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.read()
             writer.close()
+            await writer.wait_closed()
+            hung_up.set()
 
         server = await asyncio.start_server(never, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
@@ -171,6 +175,7 @@ def test_no_answer_is_a_timeout() -> None:
         with pytest.raises(RequestTimeout):
             await endpoint.request("eth_blockNumber", [])
         await endpoint.close()
+        await hung_up.wait()
         server.close()
         await server.wait_closed()
 
