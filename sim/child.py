@@ -43,6 +43,6 @@ def main(known_modules: frozenset[str], job_fd: int, pulse_fd: int, seed: int, e
     errors = os.dup(2)
     try:
         Flight(job, streams, machine, baton, pulse_fd, known_modules).fly()
-    except BaseException:  # whatever gets here is our own fault: the bot's exceptions end in its outcome
+    except BaseException:  # noqa: BLE001 (our own fault: the bot's exceptions end in its outcome)
         os.write(errors, f"seed {seed}\n{traceback.format_exc()}".encode())
         os._exit(4)

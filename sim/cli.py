@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
@@ -46,10 +47,14 @@ BotOption = Annotated[
     str | None, typer.Option("--bot", metavar="ENTRY_OR_SCRIPT", help="Fly this bot instead of the scenario's.")
 ]
 KnownOption = Annotated[
-    Path | None, typer.Option("--known", metavar="FILE", help="YAML list of findings that do not fail: id, reason, owner, expires.")
+    Path | None,
+    typer.Option("--known", metavar="FILE", help="YAML list of findings that do not fail: id, reason, owner, expires."),
 ]
 FaultsOption = Annotated[
-    str | None, typer.Option("--faults", metavar="none|ID,...", help="Keep these faults only; the rest of the weather stays the same.")
+    str | None,
+    typer.Option(
+        "--faults", metavar="none|ID,...", help="Keep these faults only; the rest of the weather stays the same."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print result.json, one line a run, on standard output.")]
 
@@ -64,8 +69,10 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
-    except Exception:  # the one place of this process where the unexpected ends
-        errors.print(Text(f"windtunnel {__version__}: this is our own fault, please report it:\n{traceback.format_exc()}"))
+    except Exception:  # noqa: BLE001 (the one place of this process where the unexpected ends)
+        errors.print(
+            Text(f"windtunnel {__version__}: this is our own fault, please report it:\n{traceback.format_exc()}")
+        )
         sys.exit(EXIT_OWN_FAULT)
 
 
@@ -84,22 +91,34 @@ def _version(
 )
 def run(
     scenarios: Scenarios,
-    seed: Annotated[int | None, typer.Option("--seed", help="The seed; the scenario's own unless given.", min=0, max=2**64 - 1)] = None,
-    seeds: Annotated[str | None, typer.Option("--seeds", metavar="A..B", help="Every seed from A to B, both included.")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="The seed; the scenario's own unless given.", min=0, max=2**64 - 1)
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option("--seeds", metavar="A..B", help="Every seed from A to B, both included.")
+    ] = None,
     jobs: Annotated[int, typer.Option("-j", "--jobs", help="Flights at a time.", min=1, max=256)] = 1,
-    engine: Annotated[str, typer.Option("--engine", metavar="pyevm|revm|both", help="What executes the chain.")] = "pyevm",
+    engine: Annotated[
+        str, typer.Option("--engine", metavar="pyevm|revm|both", help="What executes the chain.")
+    ] = "pyevm",
     bot: BotOption = None,
     sets: Sets = None,
     faults: FaultsOption = None,
-    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The run's folder; with several runs, the folder of their folders.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="The run's folder; with several runs, the folder of their folders."),
+    ] = None,
     json_: JsonOption = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show the bot's output on standard error.")] = False,
-    wall_limit: Annotated[float | None, typer.Option("--wall-limit", metavar="S", help="End a flight after S seconds of wall time.", min=0.1)] = None,
+    wall_limit: Annotated[
+        float | None,
+        typer.Option("--wall-limit", metavar="S", help="End a flight after S seconds of wall time.", min=0.1),
+    ] = None,
     known: KnownOption = None,
 ) -> None:
     """Fly scenarios and print the verdict on each run."""
-    from sim.run import Order  # noqa: PLC0415  (so that --help answers at once)
-    from sim.scenario import load  # noqa: PLC0415
+    from sim.run import Order  # so that --help answers at once
+    from sim.scenario import load  # likewise
 
     check_engine(engine)
     accepted = _known(known)
@@ -108,20 +127,26 @@ def run(
         scenario = load(path, sets or (), bot)
         _check_thresholds(scenario)
         _check_faults(scenario, faults)
-        for number in _seeds(seed, seeds, scenario.seed):
-            orders.append(
-                Order(
-                    scenario=scenario,
-                    seed=number,
-                    engine=engine,
-                    faults=faults,
-                    command=_command(path, number, engine, bot, sets or [], faults),
-                    invocation={"scenario": str(path.absolute()), "sets": sets or [], "bot": bot, "faults": faults, "directory": str(Path.cwd())},
-                    known=tuple({**asdict(each), "expires": str(each.expires)} for each in accepted),
-                    echo=verbose,
-                    wall_limit_s=wall_limit,
-                )
+        orders.extend(
+            Order(
+                scenario=scenario,
+                seed=number,
+                engine=engine,
+                faults=faults,
+                command=_command(path, number, engine, bot, sets or [], faults),
+                invocation={
+                    "scenario": str(path.absolute()),
+                    "sets": sets or [],
+                    "bot": bot,
+                    "faults": faults,
+                    "directory": str(Path.cwd()),
+                },
+                known=tuple({**asdict(each), "expires": str(each.expires)} for each in accepted),
+                echo=verbose,
+                wall_limit_s=wall_limit,
             )
+            for number in _seeds(seed, seeds, scenario.seed)
+        )
     orders = [_placed(order, out, len(orders) > 1) for order in orders]
     raise typer.Exit(_fly_all(orders, jobs, json_))
 
@@ -144,20 +169,20 @@ def check_engine(engine: str) -> None:
 def _known(path: Path | None) -> tuple[Any, ...]:
     if path is None:
         return ()
-    from sim.verdict import load_known  # noqa: PLC0415  (so that --help answers at once)
+    from sim.verdict import load_known  # so that --help answers at once
 
     return tuple(load_known(path, datetime.now(UTC).date()))
 
 
 def _check_thresholds(scenario: Any) -> None:
-    from sim.metric import check_threshold  # noqa: PLC0415  (so that --help answers at once)
+    from sim.metric import check_threshold  # so that --help answers at once
 
     for each in scenario.threshold_list():
         check_threshold(each.metric, each.expr, file=each.file, line=each.line)
 
 
 def _check_faults(scenario: Any, faults: str | None) -> None:
-    from sim.fault.schedule import select  # noqa: PLC0415  (so that --help answers at once)
+    from sim.fault.schedule import select  # so that --help answers at once
 
     select(scenario.faults, faults)
 
@@ -178,7 +203,9 @@ def _seeds(seed: int | None, seeds: str | None, default: int) -> Sequence[int]:
     return range(low, high + 1)
 
 
-def _command(path: Path, seed: int, engine: str, bot: str | None, sets: Sequence[str], faults: str | None) -> tuple[str, ...]:
+def _command(
+    path: Path, seed: int, engine: str, bot: str | None, sets: Sequence[str], faults: str | None
+) -> tuple[str, ...]:
     program = Path(sys.argv[0])
     try:
         name = str(program.absolute().relative_to(Path.cwd()))
@@ -194,8 +221,6 @@ def _command(path: Path, seed: int, engine: str, bot: str | None, sets: Sequence
 
 
 def _placed(order: Any, out: Path | None, several: bool) -> Any:
-    from dataclasses import replace  # noqa: PLC0415  (used once)
-
     if out is None:
         return order
     return replace(order, out=out / order.scenario.id / str(order.seed) if several else out)
@@ -221,8 +246,8 @@ class Stop:
 
 def _fly_all(orders: Sequence[Any], jobs: int, as_json: bool) -> int:
     """Fly every order, judge it, write its reports; return the exit code."""
-    from reports.terminal import print_verdict, print_verdicts  # noqa: PLC0415  (so that --help answers at once)
-    from sim.verdict import exit_code_of, result_line  # noqa: PLC0415
+    from reports.terminal import print_verdict, print_verdicts  # so that --help answers at once
+    from sim.verdict import exit_code_of, result_line  # likewise
 
     stop = Stop()
     judged: list[Any] = []
@@ -281,7 +306,8 @@ def _flights(orders: Sequence[Any], jobs: int, stop: Stop) -> Iterator[Any]:
 
 def _load_plotting() -> None:
     """Load what writes reports (matplotlib takes most of a second) while the first flight is under way."""
-    import reports.outputs  # noqa: F401, PLC0415
+    # for its effect, and as late as that
+    import reports.outputs  # noqa: F401
 
 
 def _result(future: Future[Any]) -> Any:
@@ -292,10 +318,10 @@ def _result(future: Future[Any]) -> Any:
 
 
 def _fly_one(order: Any, bar: Progress, stop: Callable[[], bool]) -> Any:
-    from reports.gate import Judged  # noqa: PLC0415  (so that --help answers at once)
-    from sim.record import open_record  # noqa: PLC0415
-    from sim.run import fly  # noqa: PLC0415
-    from sim.verdict import judge  # noqa: PLC0415
+    from reports.gate import Judged  # so that --help answers at once
+    from sim.record import open_record  # likewise
+    from sim.run import fly  # likewise
+    from sim.verdict import judge  # likewise
 
     duration_ns = order.scenario.duration
     row = bar.add_task(f"{order.scenario.id} seed {order.seed}", total=duration_ns, clock="0s")
@@ -304,7 +330,7 @@ def _fly_one(order: Any, bar: Progress, stop: Callable[[], bool]) -> Any:
         bar.update(row, completed=min(now_ns, duration_ns), clock=f"{now_ns / 1e9:.0f} of {duration_ns / 1e9:.0f} s")
 
     def finish(folder: Path) -> None:
-        from reports.outputs import write_reports  # noqa: PLC0415  (loaded already, by `_load_plotting`)
+        from reports.outputs import write_reports  # loaded already, by `_load_plotting`
 
         record = open_record(folder)
         write_reports(folder, record, judge(record))
@@ -318,7 +344,7 @@ def _fly_one(order: Any, bar: Progress, stop: Callable[[], bool]) -> Any:
 @app.command(epilog="Example:  windtunnel validate scenarios/*.yaml")
 def validate(scenarios: Scenarios, sets: Sets = None, bot: BotOption = None) -> None:
     """Check scenario files without flying them."""
-    from sim.scenario import load  # noqa: PLC0415  (so that --help answers at once)
+    from sim.scenario import load  # so that --help answers at once
 
     code = 0
     for path in scenarios:
@@ -335,9 +361,7 @@ def validate(scenarios: Scenarios, sets: Sets = None, bot: BotOption = None) -> 
 @app.command(epilog="Example:  windtunnel schema > scenario.schema.json")
 def schema() -> None:
     """Print the JSON Schema (draft 7) of scenario files, for editors."""
-    import json  # noqa: PLC0415  (so that --help answers at once)
-
-    from sim.scenario.schema import json_schema  # noqa: PLC0415
+    from sim.scenario.schema import json_schema  # likewise
 
     print(json.dumps(json_schema(), indent=2))
 
@@ -349,9 +373,9 @@ def gate(
     json_: JsonOption = False,
 ) -> None:
     """Evaluate the thresholds of finished runs again, from their records alone."""
-    from reports.gate import evaluate  # noqa: PLC0415  (so that --help answers at once)
-    from reports.terminal import print_verdict, print_verdicts  # noqa: PLC0415
-    from sim.verdict import exit_code_of, result_line  # noqa: PLC0415
+    from reports.gate import evaluate  # so that --help answers at once
+    from reports.terminal import print_verdict, print_verdicts  # likewise
+    from sim.verdict import exit_code_of, result_line  # likewise
 
     judged = evaluate(run_dirs, None if known is None else _known(known))
     for each in judged:
@@ -367,11 +391,14 @@ def gate(
 @app.command(epilog="Example:  windtunnel report runs/smoke/*/* -o report.html")
 def report(
     run_dirs: Runs,
-    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where the page goes; needed with several runs.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Where the page goes; needed with several runs."),
+    ] = None,
 ) -> None:
     """Write the HTML report of finished runs."""
-    from reports.gate import evaluate  # noqa: PLC0415  (so that --help answers at once)
-    from reports.outputs import write_index, write_report  # noqa: PLC0415
+    from reports.gate import evaluate  # so that --help answers at once
+    from reports.outputs import write_index, write_report  # likewise
 
     if len(run_dirs) > 1 and output is None:
         raise UsageError(f"report: {len(run_dirs)} runs; say with -o FILE where their page goes")
@@ -385,13 +412,13 @@ def report(
 
 
 @app.command(epilog="Example:  windtunnel replay runs/smoke/1a2b3c4d/1")
-def replay(run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A run folder.", show_default=False)]) -> None:
+def replay(
+    run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A run folder.", show_default=False)],
+) -> None:
     """Fly a finished run again and compare: the same digest, or what differs."""
-    from sim.replay import fly_again  # noqa: PLC0415  (so that --help answers at once)
+    from sim.replay import fly_again  # so that --help answers at once
 
     stop = Stop()
     answer = fly_again(run_dir, stop)
     errors.print(Text(answer.text), soft_wrap=True)
     raise typer.Exit(EXIT_INTERRUPTED if stop.asked else answer.exit_code)
-
-

@@ -1,4 +1,4 @@
-"""What a run depends on, in two halves: the world, which must be equal to compare, and the subject, which may differ."""
+"""What a run depends on: the world, equal in runs that are compared, and the subject, which may differ."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def subject8(print_: dict[str, Any]) -> str:
 def lock_hash() -> str:
     """Return the hash of the versions of what Windtunnel itself runs on."""
     try:
-        names = sorted({found[0].lower() for line in requires("windtunnel") or () if (found := match(r"[\w.-]+", line))})
+        names = sorted(
+            {found[0].lower() for line in requires("windtunnel") or () if (found := match(r"[\w.-]+", line))}
+        )
     except PackageNotFoundError:
         names = []
     return _hash(f"{name}=={_version(name)}" for name in names)
@@ -81,14 +83,11 @@ def tree_hash(scenario: Scenario) -> str:
     return digest.hexdigest()
 
 
-def can_fix_addresses() -> bool:
-    """Say whether the kernel lets a process turn address-space randomisation off."""
+def fix_addresses() -> bool:
+    """Turn address-space randomisation off for the processes that this one starts; say whether the kernel lets it."""
     libc = ctypes.CDLL(None, use_errno=True)
     current = libc.personality(ctypes.c_ulong(0xFFFFFFFF))
-    if current == -1 or libc.personality(ctypes.c_ulong(current | ADDR_NO_RANDOMIZE)) == -1:
-        return False
-    libc.personality(ctypes.c_ulong(current))
-    return True
+    return current != -1 and libc.personality(ctypes.c_ulong(current | ADDR_NO_RANDOMIZE)) != -1
 
 
 def _python_files(folder: Path) -> Iterable[Path]:

@@ -66,7 +66,7 @@ class Flight:
         self.scenario = job.scenario
         assert job.scenario.bot is not None, "a flight needs a bot"
         self.bot = job.scenario.bot
-        self.recorder = Recorder((self.folder / "record.jsonl.zst").open("wb"), lambda: self.env._now)
+        self.recorder = Recorder((self.folder / "record.jsonl.zst").open("wb"), lambda: self.env.now)
         self.loops: list[SimLoop] = []
         self.main_loop_done = False
         self.stopped_ns: int | None = None
@@ -148,7 +148,7 @@ class Flight:
 
     def _watch(self) -> None:
         self.places = Places(str(self.bot.path))
-        self.findings = Findings(self.recorder, lambda: self.env._now, self.redactor.text)
+        self.findings = Findings(self.recorder, lambda: self.env.now, self.redactor.text)
         self.tasks = TaskProbe(self.recorder)
         self.locks = LockProbe(self.recorder, self.findings, self.places)
         self.leaks = LeakProbe(self.findings, self.places, self.tasks, self.locks, self.network)
@@ -160,7 +160,7 @@ class Flight:
         """Make every way to an event loop lead to ours."""
         asyncio.DefaultEventLoopPolicy._loop_factory = staticmethod(self.new_loop)  # type: ignore[attr-defined]
         asyncio.set_event_loop_policy(None)
-        asyncio.SelectorEventLoop = self.new_loop  # type: ignore[attr-defined, misc, assignment]
+        asyncio.SelectorEventLoop = self.new_loop  # type: ignore[misc, assignment]
         asyncio.EventLoop = self.new_loop  # type: ignore[attr-defined, misc, assignment]
 
     def new_loop(self) -> SimLoop:
@@ -200,12 +200,14 @@ class Flight:
         self.leaks.on_main_done(loop, main)
 
     def on_exception_context(self, loop: SimLoop, context: dict[str, Any]) -> None:
-        """asyncio reports an error that nobody handled."""
+        """An error that nobody handled was reported to asyncio."""
         self.leaks.on_exception_context(loop, context)
 
     def _on_refused(self, error: BoundaryError) -> None:
         place = self.places.of_frame(sys._getframe(2))
-        self.findings.add("boundary", str(error), place, about=error.api, detail={"api": error.api, "stack": error.stack})
+        self.findings.add(
+            "boundary", str(error), place, about=error.api, detail={"api": error.api, "stack": error.stack}
+        )
 
     def _say(self, text: str) -> None:
         self.log.line("sim", text.encode())
@@ -214,7 +216,7 @@ class Flight:
 
     def _stop(self) -> None:
         how = self.bot.stop.signal
-        self.stopped_ns = self.env._now
+        self.stopped_ns = self.env.now
         self.recorder.event("flight.stop", "bot", signal=how)
         if how == "cancel":
             for loop in self.loops:
@@ -228,7 +230,9 @@ class Flight:
         self.recorder.note("examined", "bot", leaks="skipped: the process ended by the signal's default disposition")
         if self.stopped_ns is None:
             self.findings.add(
-                "crash", f"the bot ended itself with {signal.Signals(number).name}", self.places.of_frame(sys._getframe())
+                "crash",
+                f"the bot ended itself with {signal.Signals(number).name}",
+                self.places.of_frame(sys._getframe()),
             )
             self._finish("crash", 128 + number)
         self._finish("terminated", 128 + number)
@@ -254,10 +258,15 @@ class Flight:
         self.recorder.event("flight.returned", "bot", exit_code=outcome.exit_code)
         if self._is_crash(outcome):
             error = outcome.error
-            place = self.leaks._place_of_error(error, None) if error is not None else Place(None, "exit", "bot")
+            place = self.leaks.place_of_error(error) if error is not None else Place(None, "exit", "bot")
             name = type(error).__name__ if error is not None else f"exit code {outcome.exit_code}"
-            self.findings.add("crash", f"the bot ended with {name}: {error}" if error else f"the bot ended with {name}", place,
-                              about=name, detail={"traceback": outcome.trace})
+            self.findings.add(
+                "crash",
+                f"the bot ended with {name}: {error}" if error else f"the bot ended with {name}",
+                place,
+                about=name,
+                detail={"traceback": outcome.trace},
+            )
             self._finish("crash", outcome.exit_code or 1)
         if self.job.probes:
             self.leaks.look(self.loops)
@@ -280,7 +289,7 @@ class Flight:
             recorder.absorb(f"loop.{index}", loop.trace)
         recorder.absorb("network", self.network.trace)
         recorder.absorb("draws", repr(self.streams.counts()))
-        recorder.absorb("end", f"{reason} {exit_code} {self.env._now}")
+        recorder.absorb("end", f"{reason} {exit_code} {self.env.now}")
         if self.job.probes:
             self.tasks.finish()
             turns = sum(loop.turns for loop in self.loops)

@@ -74,7 +74,7 @@ class Recorder:
         """Append what a probe saw; it does not enter the digest."""
         self._append(self._line(kind, actor, site, data))
 
-    def sample(self, metric: str, value: int | float, /, **tags: str) -> None:
+    def sample(self, metric: str, value: float, /, **tags: str) -> None:
         """Append one sample of *metric*, in its base unit (ns, wei, gas, bytes, count)."""
         self.note("sample", metric, "", v=value, **({"tags": tags} if tags else {}))
 
@@ -164,7 +164,9 @@ def open_record(path: Path) -> Record:
         raise RecordError(f"{path}: the first line is not a record's header") from None
     if schema > SCHEMA:
         needed = header.get("windtunnel", "unknown")
-        raise RecordError(f"{path}: schema {schema}, this reader knows up to {SCHEMA}; read it with windtunnel {needed}")
+        raise RecordError(
+            f"{path}: schema {schema}, this reader knows up to {SCHEMA}; read it with windtunnel {needed}"
+        )
     return Record(path, header)
 
 

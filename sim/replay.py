@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.errors import IncomparableError, ScenarioError
-from sim.fingerprint import can_fix_addresses, fingerprint
+from sim.fingerprint import fingerprint, fix_addresses
 from sim.record import open_record
 from sim.run import Order, fly
 from sim.scenario import load
@@ -38,10 +38,14 @@ def fly_again(run_dir: Path, stopping: Callable[[], bool]) -> Answer:
     record = open_record(run_dir)
     before = judge(record)
     order = _order(record.header)
-    now = fingerprint(order.scenario, order.engine, can_fix_addresses())
+    now = fingerprint(order.scenario, order.engine, fix_addresses())
     old = record.header["fingerprint"]
     if now["world"] != old["world"]:
-        differing = [f"{key} was {old['world'].get(key)}, is {value}" for key, value in now["world"].items() if old["world"].get(key) != value]
+        differing = [
+            f"{key} was {old['world'].get(key)}, is {value}"
+            for key, value in now["world"].items()
+            if old["world"].get(key) != value
+        ]
         raise IncomparableError(f"{run_dir}: it was flown in another world: {'; '.join(differing)}")
     scratch = Path(tempfile.mkdtemp(prefix="windtunnel-replay-"))
     try:

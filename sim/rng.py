@@ -39,7 +39,9 @@ class Stream:
         """Return *n* random bits (at most 512) as an unsigned integer."""
         self.count += 1
         size = (n + 7) // 8
-        return int.from_bytes(blake2b(_encode(key), digest_size=size, key=self._prefix).digest(), "big") >> (size * 8 - n)
+        return int.from_bytes(blake2b(_encode(key), digest_size=size, key=self._prefix).digest(), "big") >> (
+            size * 8 - n
+        )
 
     def unit(self, *key: Key) -> float:
         """Return a float in [0, 1) with 53 random bits."""

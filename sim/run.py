@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import mmap
 import os
@@ -24,7 +23,7 @@ import zstandard
 from sim import __version__
 from sim.chain.start_cache import cache_folder
 from sim.errors import ScenarioError, UsageError, WindtunnelError
-from sim.fingerprint import ADDR_NO_RANDOMIZE, can_fix_addresses, fingerprint, lock_hash, subject8
+from sim.fingerprint import fingerprint, fix_addresses, lock_hash, subject8
 from sim.host.output import Redactor
 from sim.job import KEYS_AT, SHARED_BYTES, Job
 from sim.record import SCHEMA
@@ -32,6 +31,7 @@ from sim.scenario import Scenario, resolved, secrets
 
 POLL_S = 0.05
 LAST_WORDS_S = 3.0
+STACK_S = 0.5
 _FILES = ("record.jsonl.zst", "bot.log")
 _ROOT = Path(__file__).resolve().parent.parent
 _BOOT = (
@@ -102,7 +102,7 @@ def fly(
     scenario = order.scenario
     if sys.platform != "linux":
         raise UsageError(f"Windtunnel flies on Linux; {sys.platform} is refused until it is tested there")
-    print_ = fingerprint(scenario, order.engine, can_fix_addresses())
+    print_ = fingerprint(scenario, order.engine, fix_addresses())
     target = _target(order, print_)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     shutil.rmtree(part, ignore_errors=True)
@@ -133,7 +133,13 @@ def _job(order: Order, part: Path, print_: dict[str, Any]) -> Job:
         "slot_ns": scenario.chain.slot,
         "fingerprint": print_,
         "thresholds": [
-            {"metric": each.metric, "expr": each.expr, "abort_on_fail": each.abort_on_fail, "file": each.file, "line": each.line}
+            {
+                "metric": each.metric,
+                "expr": each.expr,
+                "abort_on_fail": each.abort_on_fail,
+                "file": each.file,
+                "line": each.line,
+            }
             for each in scenario.threshold_list()
         ],
         "known": list(order.known),
@@ -172,16 +178,26 @@ class _Child:
         seed, epoch_s = order.seed, order.scenario.chain.epoch
         hash_seed = int.from_bytes(blake2b(str(seed).encode(), digest_size=4).digest(), "big")
         self.stderr = (Path(job.folder) / "harness.log").open("wb")
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", "-s", "-c", _BOOT, str(_ROOT), str(job_read), str(pulse_fd), str(seed), str(epoch_s)],
+        self.process = subprocess.Popen(  # noqa: S603 (our own interpreter, our own words)
+            [
+                sys.executable,
+                "-P",
+                "-s",
+                "-c",
+                _BOOT,
+                str(_ROOT),
+                str(job_read),
+                str(pulse_fd),
+                str(seed),
+                str(epoch_s),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=self.stderr,
             stderr=None if job.echo else self.stderr,
             cwd=job.folder,
-            env=_environment(order.scenario, hash_seed),
+            env=_environment(hash_seed),
             pass_fds=(job_read, pulse_fd),
             start_new_session=True,
-            preexec_fn=_fix_addresses,
         )
         os.close(job_read)
         os.close(pulse_fd)
@@ -195,11 +211,8 @@ class _Child:
         wall_s = self._order.wall_limit_s or limits.wall / 1e9
         last_beat, interrupted = -1, False
         while process.poll() is None:
-            try:
-                process.wait(POLL_S)
+            if _ended_within(process, POLL_S):
                 break
-            except subprocess.TimeoutExpired:
-                pass
             now_s = time.monotonic()
             beat = self._pulse[1]
             if beat != last_beat:
@@ -231,14 +244,10 @@ class _Child:
         if why is not None:
             (Path(self._job.folder) / "runaway.txt").write_text(why)
         process.send_signal(number)
-        try:
-            process.wait(LAST_WORDS_S)
+        if _ended_within(process, LAST_WORDS_S):
             return
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGUSR2)
-        try:
-            process.wait(0.5)
-        except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGUSR2)
+        if not _ended_within(process, STACK_S):
             process.kill()
             process.wait()
         stack = _read_text(Path(self._job.folder) / "stack.txt")
@@ -283,16 +292,17 @@ class _Child:
             file.write(zstandard.compress(text.encode()))
 
 
-def _environment(scenario: Scenario, hash_seed: int) -> dict[str, str]:
+def _ended_within(process: subprocess.Popen[bytes], wait_s: float) -> bool:
+    try:
+        process.wait(wait_s)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _environment(hash_seed: int) -> dict[str, str]:
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
     return {**kept, "PYTHONHASHSEED": str(hash_seed), "TZ": "UTC", "LANG": "C.UTF-8"}
-
-
-def _fix_addresses() -> None:
-    libc = ctypes.CDLL(None)
-    current = libc.personality(ctypes.c_ulong(0xFFFFFFFF))
-    if current != -1:
-        libc.personality(ctypes.c_ulong(current | ADDR_NO_RANDOMIZE))
 
 
 def _rss_bytes(pid: int) -> int:

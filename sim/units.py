@@ -90,9 +90,7 @@ def format_ns(value_ns: int) -> str:
     """
     if abs(value_ns) < US:
         return f"{value_ns}ns"
-    for size, unit in ((S, "s"), (MS, "ms"), (US, "us")):
-        if abs(value_ns) >= size:
-            break
+    size, unit = next((size, unit) for size, unit in ((S, "s"), (MS, "ms"), (US, "us")) if abs(value_ns) >= size)
     if abs(value_ns) >= MINUTE:
         sign = "-" if value_ns < 0 else ""
         minutes, rest_ns = divmod(abs(value_ns), MINUTE)

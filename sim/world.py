@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +149,7 @@ class World:
                 owned.append(places[name])
         price = self.price
         tokens = [
-            Token(places[name], 10 ** self.scenario.contracts[name].decimals, lambda name=name: price.wei_per_token(name))
+            Token(places[name], 10 ** self.scenario.contracts[name].decimals, partial(price.wei_per_token, name))
             for name in self.scenario.market.price
             if name in places
         ]
@@ -162,7 +163,8 @@ class World:
         for host, spec in self.scenario.hosts.items():
             if spec.app is not None:
                 raise self.scenario.refusal(
-                    ("hosts", host, "app"), "applications of yours are not served yet; use `node: ...` or `refuse: true`"
+                    ("hosts", host, "app"),
+                    "applications of yours are not served yet; use `node: ...` or `refuse: true`",
                 )
             alias = f"node-{spec.node}" if spec.node else None
             self.network.add_site(host.lower(), spec.latency, refused=bool(spec.refuse), alias_of=alias)
@@ -192,7 +194,7 @@ class World:
                 made.append(Reorg(spec, self.chain, self.proposer, stream))
             elif isinstance(fault, DisconnectFault):
                 host = f"node-{fault.node}"
-                made.append(Disconnect(DisconnectSpec(fault.id, when, host), lambda host=host: self.network.cut(host)))
+                made.append(Disconnect(DisconnectSpec(fault.id, when, host), partial(self.network.cut, host)))
             else:
                 slow = LatencySpec(fault.id, when, f"node-{fault.node}", float(fault.factor), fault.extra)
                 made.append(LatencySpike(slow, slowdowns[fault.node]))
@@ -296,7 +298,11 @@ def _expanded(args: Any, values: Mapping[str, str] | None) -> tuple[Any, ...]:
     if values is None:
         return ()
     return tuple(
-        expand(each, values) if isinstance(each, str) else list(_expanded(each, values)) if isinstance(each, tuple) else each
+        expand(each, values)
+        if isinstance(each, str)
+        else list(_expanded(each, values))
+        if isinstance(each, tuple)
+        else each
         for each in args
     )
 

@@ -43,6 +43,11 @@ class NsEnvironment(simpy.Environment):
         self._now: int = 0
         self.pulse: memoryview | None = None
 
+    @property
+    def now(self) -> int:
+        """The present instant, in ns."""
+        return self._now
+
     def at(self, t_ns: int, function: Callable[..., object], *args: Any, priority: int = WORLD) -> Call:
         """Call *function* at *t_ns*, or now if that has passed."""
         call = Call(function, args)

@@ -49,7 +49,7 @@ class LeakProbe:
             return  # these come with a session or a task that is named already
         else:
             task = context.get("task") or context.get("future")
-            place = self._place_of_error(context.get("exception"), task)
+            place = self.place_of_error(context.get("exception"), task)
             error = context.get("exception")
             title = f"{message}: {type(error).__name__}: {error}" if error is not None else message
             self._findings.add("unretrieved_exception", title, place, about=message, gating=_gates(place))
@@ -71,7 +71,8 @@ class LeakProbe:
         place = Place(None, "client session", "bot")
         self._findings.add("leaked_session", message or "Unclosed client session", place, about="aiohttp.ClientSession")
 
-    def _place_of_error(self, error: BaseException | None, task: Any) -> Place:
+    def place_of_error(self, error: BaseException | None, task: Any = None) -> Place:
+        """Return where *error* was raised, in the bot's code if it passed there; else where *task* stands."""
         trace = error.__traceback__ if error is not None else None
         found: Place | None = None
         while trace is not None:
