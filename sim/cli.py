@@ -86,8 +86,8 @@ def _version(
 
 
 @app.command(
-    epilog="Examples:  windtunnel run scenarios/smoke.yaml  |  windtunnel run scenarios/smoke.yaml --seeds 0..9 -j 2  |  "
-    "windtunnel run scenarios/smoke.yaml --bot my/bot.py --faults none --json"
+    epilog="Examples:  windtunnel run scenarios/smoke.yaml  |  windtunnel run scenarios/smoke.yaml --seeds 0..9 -j 2"
+    "  |  windtunnel run scenarios/smoke.yaml --bot my/bot.py --faults none --json"
 )
 def run(
     scenarios: Scenarios,
@@ -251,23 +251,24 @@ def _fly_all(orders: Sequence[Any], jobs: int, as_json: bool) -> int:
 
     stop = Stop()
     judged: list[Any] = []
-    codes: list[int] = []
+    refusals: list[WindtunnelError] = []
     for result in _flights(orders, jobs, stop):
         if isinstance(result, WindtunnelError):
-            errors.print(Text(f"windtunnel: {result}"), soft_wrap=True)
-            codes.append(result.exit_code)
+            refusals.append(result)
             continue
         judged.append(result)
-        codes.append(result.verdict.exit_code)
         if as_json:
             print(result_line(result.verdict), flush=True)
-        if len(orders) == 1:
-            print_verdict(result.verdict, errors, _shown(result.folder / "report.html"))
-    if len(orders) > 1 and judged:
+    for refusal in refusals:
+        errors.print(Text(f"windtunnel: {refusal}"), soft_wrap=True)
+    if len(orders) == 1 and judged:
+        print_verdict(judged[0].verdict, errors, _shown(judged[0].folder / "report.html"))
+    elif judged:
         print_verdicts(judged, errors)
         for each in judged:
             if each.verdict.value != "pass":
                 errors.print(Text(f"replay   {each.verdict.header.get('replay', '')}"), soft_wrap=True)
+    codes = [refusal.exit_code for refusal in refusals] + [each.verdict.exit_code for each in judged]
     return EXIT_INTERRUPTED if stop.asked else exit_code_of(codes)
 
 

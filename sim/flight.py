@@ -160,8 +160,8 @@ class Flight:
         """Make every way to an event loop lead to ours."""
         asyncio.DefaultEventLoopPolicy._loop_factory = staticmethod(self.new_loop)  # type: ignore[attr-defined]
         asyncio.set_event_loop_policy(None)
-        asyncio.SelectorEventLoop = self.new_loop  # type: ignore[misc, assignment]
-        asyncio.EventLoop = self.new_loop  # type: ignore[attr-defined, misc, assignment]
+        asyncio.SelectorEventLoop = self.new_loop  # type: ignore[assignment]
+        asyncio.EventLoop = self.new_loop  # type: ignore[attr-defined]
 
     def new_loop(self) -> SimLoop:
         """Return a new loop for the bot."""
