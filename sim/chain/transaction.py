@@ -230,6 +230,17 @@ def sign(
     return prefix + rlp.encode(fields + _signature(account_key, prefix + rlp.encode(fields)))
 
 
+def sign_access_list(
+    account_key: bytes, *, chain_id: int, nonce: int, to: bytes | None, value: int = 0, data: bytes = b"", gas: int,
+    gas_price: int, access_list: AccessList = (),
+) -> bytes:  # fmt: skip
+    """Return a signed transaction of type 1."""
+    slots = [[address, [slot.to_bytes(32, "big") for slot in keys]] for address, keys in access_list]
+    fields: list[Any] = [chain_id, nonce, gas_price, gas, to or b"", value, data, slots]
+    prefix = bytes((ACCESS_LIST,))
+    return prefix + rlp.encode(fields + _signature(account_key, prefix + rlp.encode(fields)))
+
+
 def sign_legacy(
     account_key: bytes, *, chain_id: int, nonce: int, to: bytes | None, value: int = 0, data: bytes = b"", gas: int,
     gas_price: int,

@@ -79,7 +79,8 @@ def test_tips_go_to_the_coinbase_and_the_base_fee_burns() -> None:
         ({"max_fee": 6, "max_priority_fee": 1},
          "max fee per gas less than block base fee: address {who}, maxFeePerGas: 6, baseFee: 7"),
         ({"max_fee": 2, "max_priority_fee": 3},
-         "max priority fee per gas higher than max fee per gas: address {who}, maxPriorityFeePerGas: 3, maxFeePerGas: 2"),
+         ("max priority fee per gas higher than max fee per gas: address {who}, "
+         "maxPriorityFeePerGas: 3, maxFeePerGas: 2")),
         ({"value": ETHER},
          f"insufficient funds for gas * price + value: address {{who}} have {ETHER} want {ETHER + 1_000_000}"),
         ({"gas": 20_000}, "intrinsic gas too low: have 20000, want 21000"),

@@ -15,6 +15,7 @@ from sim.chain.transaction import (
     floor_gas,
     intrinsic_gas,
     sign,
+    sign_access_list,
     sign_legacy,
 )
 from sim.rng import Streams
@@ -67,6 +68,17 @@ def test_legacy_transactions_keep_their_chain(key: bytes, chain_id: int, to: byt
     assert (tx.chain_id, tx.gas_price, tx.type) == (chain_id, price, 0)
     assert tx.effective_gas_price(5) == price
     assert tx.effective_tip(5) == price - 5
+
+
+@given(key=KEYS, to=ADDRESSES, price=st.integers(0, 10**12), access_list=ACCESS)
+def test_access_list_transactions_keep_their_list(
+    key: bytes, to: bytes | None, price: int, access_list: tuple[tuple[bytes, tuple[int, ...]], ...]
+) -> None:
+    """A type 1 transaction decodes to its sender, price and access list."""
+    tx = decode(sign_access_list(key, chain_id=5, nonce=1, to=to, gas=60_000, gas_price=price, access_list=access_list))
+
+    assert tx.sender == Account.from_key(key).address
+    assert (tx.type, tx.chain_id, tx.gas_price, tx.max_fee, tx.access_list) == (1, 5, price, price, access_list)
 
 
 RAW = sign(b"\x01" * 32, chain_id=1, nonce=0, to=b"\x02" * 20, gas=21_000, max_fee=1, max_priority_fee=1)
