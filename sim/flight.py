@@ -88,6 +88,7 @@ class Flight:
         self._schedule()
         self.output.start()
         boundary.on_refused = self._on_refused
+        self.network.on_unknown = self._on_unknown_host
         machines.running = self.machine
         outcome = run(program)
         self._returned(outcome)
@@ -209,6 +210,11 @@ class Flight:
             "boundary", str(error), place, about=error.api, detail={"api": error.api, "stack": error.stack}
         )
 
+    def _on_unknown_host(self, host: str) -> None:
+        place = self.places.of_frame(sys._getframe(2))
+        title = f"unknown host {host}: add `hosts: {{{host}: ...}}` to the scenario"
+        self.findings.add("boundary", title, place, about=host, gating=False, detail={"host": host})
+
     def _say(self, text: str) -> None:
         self.log.line("sim", text.encode())
 
@@ -262,7 +268,7 @@ class Flight:
             name = type(error).__name__ if error is not None else f"exit code {outcome.exit_code}"
             self.findings.add(
                 "crash",
-                f"the bot ended with {name}: {error}" if error else f"the bot ended with {name}",
+                f"the bot ended with {name}: {error}{_mend(error)}" if error else f"the bot ended with {name}",
                 place,
                 about=name,
                 detail={"traceback": outcome.trace},
@@ -334,6 +340,19 @@ class Flight:
     def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
         if not self.ended:
             self._finish("interrupted", 130)
+
+
+def _mend(error: BaseException) -> str:
+    """Return what to add to the scenario, where *error* is a missing variable of the environment."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    missing = isinstance(error, KeyError) and trace is not None and trace.tb_frame.f_globals.get("__name__") == "os"
+    return (
+        f" (not in the bot's environment: add `bot: {{env: {{{error.args[0]}: ...}}}}` to the scenario)"
+        if missing
+        else ""
+    )
 
 
 def _text(path: Path | None) -> str | None:

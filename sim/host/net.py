@@ -131,6 +131,7 @@ class Network:
         self.listeners: dict[tuple[str, int], Listener] = {}
         self.connections: dict[int, Connection] = {}
         self.trace = 0
+        self.on_unknown: Callable[[str], None] = lambda host: None
         self._stream = streams.stream("net.latency")
         self._numbers = 0
         self.attempts = 0
@@ -165,6 +166,7 @@ class Network:
             known = ", ".join(sorted(name for name in self.sites if name != self.bot_site))
             if self.recorder is not None:
                 self.recorder.event("net.unknown_host", from_site, host)
+            self.on_unknown(host)
             raise socket.gaierror(
                 socket.EAI_NONAME,
                 f"unknown host {host!r}: add `hosts: {{{host}: ...}}` to the scenario (known: {known})",

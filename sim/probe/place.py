@@ -88,8 +88,8 @@ class Places:
             if path.startswith(site + "/"):
                 relative = path[len(site) + 1 :]
                 return relative, self._library(relative.partition("/")[0].removesuffix(".py"))
-        if path.startswith(_STDLIB + "/"):
-            relative = path[len(_STDLIB) + 1 :]
+        if path.startswith((_STDLIB + "/", "<frozen ")):
+            relative = path.removeprefix(_STDLIB + "/")
             return relative, f"library python {sys.version_info[0]}.{sys.version_info[1]}.{sys.version_info[2]}"
         if path.startswith(self._bot_path):
             return path[len(self._bot_path) :], "bot"
