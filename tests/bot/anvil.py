@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -127,13 +129,17 @@ def until(ask: Callable[[], Any], what: str) -> Any:
 def running(*options: str) -> Iterator[Node]:
     """Run an Anvil on a free port."""
     command = [str(BINARY), "--port", "0", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    # A file and not a pipe: nobody would read the pipe, and Anvil would stop when it is full.
+    with tempfile.NamedTemporaryFile("w") as output, subprocess.Popen(command, stdout=output) as process:
         try:
-            assert process.stdout is not None
-            line = next(line for line in process.stdout if line.startswith("Listening on"))
-            yield Node(int(line.rpartition(":")[2]))
+            yield Node(until(lambda: _port(Path(output.name)), "Anvil"))
         finally:
             process.kill()
+
+
+def _port(output: Path) -> int | None:
+    found = re.search(r"^Listening on .*:(\d+)\n", output.read_text(), re.MULTILINE)
+    return int(found[1]) if found else None
 
 
 def lay_out(node: Node) -> Ground:
