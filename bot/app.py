@@ -243,6 +243,7 @@ def _trader(equipment: Equipment, ground: Ground, channel: Channel, feed: Feed) 
             attempts_max=settings.attempts_max,
             confirmations=settings.confirmations,
             log_wait_s=settings.log_wait_s,
+            log_quiet_s=settings.log_quiet_s,
             reconcile_every_blocks=settings.reconcile_every_blocks,
             dry_run=settings.dry_run,
         ),

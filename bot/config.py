@@ -72,6 +72,7 @@ class Settings(BaseSettings):
     rpc_timeout_s: float = Field(5.0, gt=0)
     lock_timeout_s: float = Field(30.0, gt=0)
     log_wait_s: float = Field(0.25, ge=0)
+    log_quiet_s: float = Field(0.01, ge=0)
     feed_silence_max_s: float = Field(40.0, gt=0)
     reconnect_wait_max_s: float = Field(10.0, gt=0)
     reconcile_every_blocks: int = Field(50, ge=1)

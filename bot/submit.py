@@ -54,8 +54,8 @@ class Submitter:
         # Nonces of which a node said they are used up, though none of our attempts has been seen on chain.
         self._suspect: set[int] = set()
 
-    async def simulate(self, plan: Plan) -> Refusal | None:
-        """Run the exact transaction against the newest state; returns why it must not be sent, or None."""
+    async def simulate(self, plan: Plan) -> int | Refusal:
+        """Run the exact transaction against the newest state; returns its gross in wei, or why not to send it."""
         call = {
             "from": wire.hexed(self._account.address),
             "to": wire.hexed(self._account.executor),
@@ -63,12 +63,12 @@ class Submitter:
             "gas": wire.hexed(self._account.gas_limit_gas),
         }
         try:
-            profit_wei = wire.quantity(await self._endpoints.request("eth_call", [call, "latest"]))
+            gross_wei = wire.quantity(await self._endpoints.request("eth_call", [call, "latest"]))
         except NodeError as error:
             return Refusal("simulation_reverted", str(error))
-        if profit_wei != plan.cycle.gross_wei:
-            log.info("simulation.differs", quoted_wei=plan.cycle.gross_wei, simulated_wei=profit_wei)
-        return None
+        if gross_wei != plan.cycle.gross_wei:
+            log.info("simulation.differs", quoted_wei=plan.cycle.gross_wei, simulated_wei=gross_wei)
+        return gross_wei
 
     async def open(self, plan: Plan, head_number: int) -> Refusal | None:
         """Send a new trade under a new nonce; after the stop signal there is none."""
@@ -93,9 +93,9 @@ class Submitter:
         outbidding = repriced(plan, tip_wei, max_fee_wei, fees, self._policy)
         if isinstance(outbidding, Refusal):
             return outbidding
-        refusal = await self.simulate(outbidding)
-        if refusal is not None:
-            return refusal
+        simulated = await self.simulate(outbidding)
+        if isinstance(simulated, Refusal):
+            return simulated
         async with self._lock.hold():
             return await self._send(slot, self._trade(slot, outbidding, head_number))
 

@@ -36,6 +36,10 @@ class ChainReader:
         """Whether the head promises Sync logs that have not come."""
         return self._view.awaits_logs(self._topic_bits, self._pool_bits)
 
+    def may_await_more(self) -> bool:
+        """Whether the head's Sync logs that came may not be all: the filter does not count."""
+        return bool(self._view.promised_logs(self._topic_bits, self._pool_bits))
+
     async def start_again(self, reason: str, header: Header | None = None) -> None:
         """Anchor the view at *header*, or at the newest block."""
         if header is None:

@@ -39,6 +39,7 @@ class Rules:
     attempts_max: int
     confirmations: int
     log_wait_s: float
+    log_quiet_s: float
     reconcile_every_blocks: int
     dry_run: bool
 
@@ -108,7 +109,9 @@ class Trader:
                     await self._take(await self._channel.get(None))
                 if not self._synced:
                     await self._resync()
-                if self._synced and not self._half_told():
+                if self._synced and not self._half_told() and (message is None or not self._may_be_told_more()):
+                    await self._act()
+                    # Once more if acting showed the view to be behind; the mind decides anew, on all of the block.
                     await self._act()
             except (NodeFailure, NodeError) as error:
                 # One bad answer costs one block, not the bot; the next message tries again.
@@ -121,7 +124,17 @@ class Trader:
         """Return how long to wait for a message before doing something about its absence."""
         if not self._synced:
             return RESYNC_S if self._feed.live else None
-        return self._rules.log_wait_s if self._half_told() else None
+        if self._half_told():
+            return self._rules.log_wait_s
+        return self._rules.log_quiet_s if self._may_be_told_more() else None
+
+    def _may_be_told_more(self) -> bool:
+        """Whether a block's logs are coming in, so that a decision now would be about half of it."""
+        return self._decided != self._state() and self._reader.may_await_more()
+
+    def _state(self) -> tuple[object, ...]:
+        """Return what a decision depends on."""
+        return (self._view.snapshot() if self._view.head else None, self._stopping)
 
     def _half_told(self) -> bool:
         """Whether more about this very moment is on its way: the head's logs, or the rest of a reorg's branch."""
@@ -192,8 +205,7 @@ class Trader:
 
     async def _act(self) -> None:
         """Follow what is in flight, decide, and carry the decision out; once for each state of the view."""
-        state = (self._view.snapshot(), self._stopping)
-        head = self._view.head
+        state, head = self._state(), self._view.head
         if head is None or state == self._decided:
             return
         self._decided = state
@@ -282,13 +294,20 @@ class Trader:
                 move, why = Move.CANCEL, refusal.reason
         if move is Move.CANCEL:
             refusal = await self._submitter.cancel(slot, fees, head.number)
-        log.info("tx.tended", nonce=slot.nonce, move=move.value, why=why, refused=refusal.reason if refusal else None)
+        say = log.debug if move is Move.KEEP else log.info
+        say("tx.tended", nonce=slot.nonce, move=move.value, why=why, refused=refusal.reason if refusal else None)
 
     async def _open(self, plan: Plan, head: Header) -> None:
         """Send a plan that passes the limits and its own simulation."""
         refusal = self._risk.judge(plan, self._situation(head))
         if refusal is None:
-            refusal = await self._submitter.simulate(plan)
+            simulated = await self._submitter.simulate(plan)
+            if simulated != plan.cycle.gross_wei and self._reader.may_await_more():
+                # The chain has other reserves than the view: a log was late or lost, so all of the block's are read.
+                await self._reader.read_logs(head)
+                if self._decided != self._state():
+                    return
+            refusal = simulated if isinstance(simulated, Refusal) else None
         if refusal is None and self._rules.dry_run:
             refusal = Refusal("dry_run")
         if refusal is None:

@@ -183,16 +183,19 @@ class View:
             sync_topic_bits: The filter's bits of the Sync topic.
             pool_bits: The filter's bits of each pool's address.
         """
+        promised = self.promised_logs(sync_topic_bits, pool_bits)
+        known = self._syncs.get(self.head.hash) if self.head else None
+        return any(known is None or pool not in known.last for pool in promised)
+
+    def promised_logs(self, sync_topic_bits: int, pool_bits: dict[bytes, int]) -> list[bytes]:
+        """Return the pools of which the head's bloom filter promises reports that may not all be here."""
         head = self.head
         if head is None or head.hash in self._complete or head.logs_bloom is None:
-            return False
-        if head.logs_bloom & sync_topic_bits != sync_topic_bits:
-            return False
-        known = self._syncs.get(head.hash)
-        return any(
-            head.logs_bloom & bits == bits and (known is None or pool not in known.last)
-            for pool, bits in pool_bits.items()
-        )
+            return []
+        bloom = head.logs_bloom
+        if bloom & sync_topic_bits != sync_topic_bits:
+            return []
+        return [pool for pool, bits in pool_bits.items() if bloom & bits == bits]
 
     def _index(self, block_hash: bytes) -> int:
         return self._height[block_hash] - self._headers[0].number
