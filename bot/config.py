@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     fee_b_bps: int = Field(30, ge=0, lt=10_000)
     input_max_wei: int = Field(20 * ETHER_WEI, gt=0)
     edge_min_wei: int = Field(ETHER_WEI // 10_000, ge=0)
-    tip_share_bps: int = Field(2_000, ge=0, le=10_000)
+    tip_share_bps: int = Field(5_000, ge=0, le=10_000)
     tip_min_wei: int = Field(GWEI_WEI // 10, ge=0)
     tip_max_wei: int = Field(200 * GWEI_WEI, ge=0)
     gas_used_gas: int = Field(150_000, gt=0)
@@ -62,7 +62,7 @@ class Settings(BaseSettings):
 
     trades_per_hour_max: int = Field(600, ge=0)
     gas_burn_per_hour_max_wei: int = Field(ETHER_WEI // 2, ge=0)
-    revert_ratio_max_bps: int = Field(7_000, ge=0, le=10_000)
+    revert_ratio_max_bps: int = Field(9_000, ge=0, le=10_000)
     outcomes_window: int = Field(20, ge=1)
     breaker_cooldown_s: int = Field(300, ge=0)
     head_age_max_s: int = Field(36, ge=1)

@@ -61,6 +61,8 @@ def execute(
     weth_is_0: bool = convert(WETH, uint160) < convert(token, uint160)
     repayment: uint256 = self._amount_in(buy_pair, weth_is_0, token_amount, buy_fee_bps)
     proceeds: uint256 = self._amount_out(sell_pair, weth_is_0, token_amount, sell_fee_bps)
+    # Who comes too late learns it here, for a quarter of the gas; what the balance says at the end is what counts.
+    assert proceeds >= repayment + min_profit, "profit below minimum"
 
     before: uint256 = staticcall Token(WETH).balanceOf(self)
     self.lender = buy_pair
