@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from eth.exceptions import Halt
+from eth.exceptions import Halt, OutOfGas
 from eth.vm.code_stream import CodeStream
+from eth.vm.gas_meter import GasMeter
 from eth.vm.logic.invalid import InvalidOpcode
 from eth.vm.stack import Stack
 
@@ -47,7 +48,7 @@ class _Program:
 
     def segment(self, start: int) -> _Segment:
         """Return the segment that starts at *start*."""
-        positions = straight_run(self.code, start, self.opcodes, self.fast)
+        positions = straight_run(self.code, start, self.opcodes, self.fast, self.jumpdests)
         steps = [(at, self._instruction(at)) for at in positions or [start]]
         last = steps[-1][0]
         following = last + 1
@@ -97,6 +98,30 @@ class _IntegerStack(Stack):
         self.push_int(int.from_bytes(value, "big"))
 
 
+class _Meter(GasMeter):
+    """A gas meter that only counts."""
+
+    def consume_gas(self, amount: int, reason: str) -> None:
+        left = self.gas_remaining - amount
+        if left < 0:
+            raise OutOfGas(f"Out of gas: Needed {amount} - Remaining {self.gas_remaining} - Reason: {reason}")
+        self.gas_remaining = left
+
+
+def _extend_memory(computation: Any, start: int, size: int) -> None:
+    """Let memory reach to *start* + *size*, and charge for what is new.
+
+    Source:
+        Yellow paper, equation 326.
+    """
+    memory = computation._memory._bytes  # noqa: SLF001 (py-evm's frame)
+    before = len(memory)
+    if size and start + size > before:
+        words, had = (start + size + 31) // 32, before // 32
+        computation.consume_gas(3 * (words - had) + words * words // 512 - had * had // 512, "memory")
+        memory.extend(bytes(32 * words - before))
+
+
 def _run(computation: Any) -> None:
     """Run the whole program of *computation*; end by the exception with which its last instruction ends it."""
     code, meter, stack = computation.code, computation.get_gas_meter(), computation._stack.values  # noqa: SLF001
@@ -144,8 +169,12 @@ def fast_computation(computation: Any) -> Any:
     def prepare(self: Any, state: Any, message: Any, transaction_context: Any) -> None:
         computation.__init__(self, state, message, transaction_context)
         self._stack = _IntegerStack()
+        self._gas_meter = _Meter(self._gas_meter.start_gas, self._gas_meter.refund_strategy)
+        self.consume_gas = self._gas_meter.consume_gas
         if not message.is_create:  # creation code runs once, there is nothing to gain
             self.code = _Code(program_of(message.code))
 
     name = f"Fast{computation.__name__}"
-    return type(name, (computation,), {"__init__": prepare, "opcodes": {**opcodes, RUN: _run}})
+    return type(
+        name, (computation,), {"__init__": prepare, "opcodes": {**opcodes, RUN: _run}, "extend_memory": _extend_memory}
+    )

@@ -208,9 +208,11 @@ def translate(
     """
     t = Translation()
     returns = [f"return {following}"]
-    for at in steps:
+    for index, at in enumerate(steps, 1):
         opcode = code[at]
-        if opcode in (_JUMP, _JUMPI):
+        if opcode == _JUMP and index < len(steps):
+            t.pop()  # the next step is where it leads
+        elif opcode in (_JUMP, _JUMPI):
             returns = _jump(t, opcode, jumpdests, following)
         else:
             _step(t, code, at, opcode)
@@ -302,16 +304,28 @@ def jump_destinations(code: bytes) -> frozenset[int]:
     return frozenset(found)
 
 
-def straight_run(code: bytes, start: int, known: Mapping[int, Any], fast: frozenset[int]) -> list[int]:
-    """Return the positions of the instructions of the segment that starts at *start*; none if the first is not fast."""
+def straight_run(
+    code: bytes, start: int, known: Mapping[int, Any], fast: frozenset[int], jumpdests: frozenset[int]
+) -> list[int]:
+    """Return the positions of the instructions of the segment that starts at *start*; none if the first is not fast.
+
+    A jump to where the push before it says is no end: the segment goes on there, unless it has been there.
+    """
     steps: list[int] = []
-    at = start
+    at, target = start, -1
+    seen: set[int] = set()
     while at < len(code) and len(steps) < STEPS_MAX:
         opcode = code[at]
-        if opcode not in fast or opcode not in known or (opcode == _JUMPDEST and steps):
+        if opcode not in fast or opcode not in known or (opcode == _JUMPDEST and steps and at != target):
             break
         steps.append(at)
-        if opcode in (_JUMP, _JUMPI):
+        if opcode == _JUMPI or (opcode == _JUMP and (target not in jumpdests or target in seen)):
             break
-        at += opcode - 0x5E if 0x60 <= opcode <= 0x7F else 1
+        if opcode == _JUMP:
+            seen.add(target)
+            at = target
+            continue
+        size = opcode - 0x5F if 0x60 <= opcode <= 0x7F else 0
+        target = int.from_bytes(code[at + 1 : at + 1 + size], "big") if size else -1
+        at += 1 + size
     return steps

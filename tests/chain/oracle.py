@@ -46,16 +46,33 @@ class Oracle:
         self._backend = PyEVMBackend(params, state, vm_configuration=((0, vm),))
         type(self._backend.chain).chain_id = chain.config.chain_id
 
-    def replay(self, block: Block) -> list[Receipt]:
-        """Return eth-tester's receipts of the block's transactions."""
+    def replay(self, block: Block, *, receipts: bool = True) -> list[Receipt]:
+        """Run the block's transactions and return eth-tester's receipts of them, if they are asked for."""
+        hashes = self._send(block)
+        found = [_receipt(self._backend.get_transaction_receipt(tx_hash)) for tx_hash in hashes if receipts]
+        self._end(block)
+        return receipts
+
+    def mine(self, block: Block) -> None:
+        """Let eth-tester run the block's transactions, and ask for no receipt."""
+        self._send(block)
+        self._end(block)
+
+    def gas_used(self) -> int:
+        """Return the gas of the newest block."""
+        gas: int = self._backend.chain.get_canonical_head().gas_used
+        return gas
+
+    def _send(self, block: Block) -> list[bytes]:
         ours, chain = block.header, self._backend.chain
         chain.header = chain.header.copy(
             timestamp=ours.timestamp, base_fee_per_gas=ours.base_fee, coinbase=ours.coinbase, mix_hash=ours.prev_randao
         )
-        hashes = [self._backend.send_raw_transaction(tx.raw) for tx in block.transactions]
-        receipts = [_receipt(self._backend.get_transaction_receipt(tx_hash)) for tx_hash in hashes]
-        chain.mine_block(coinbase=ours.coinbase, mix_hash=ours.prev_randao)
-        return receipts
+        return [self._backend.send_raw_transaction(tx.raw) for tx in block.transactions]
+
+    def _end(self, block: Block) -> None:
+        ours = block.header
+        self._backend.chain.mine_block(coinbase=ours.coinbase, mix_hash=ours.prev_randao)
 
 
 def differences(ours: Iterable[Receipt], theirs: Iterable[Receipt]) -> list[str]:

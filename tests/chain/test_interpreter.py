@@ -85,6 +85,9 @@ def programs(draw: st.DrawFn) -> bytes:
         so_far = sum(map(len, parts))
         condition = push(draw(st.sampled_from([0, 1, 7])))
         parts += [condition, push(so_far + 33 + 33 + 1 + draw(st.sampled_from([1, 1, 0]))), b"\x57", b"\x00", b"\x5b"]
+    if draw(st.booleans()):
+        junk = draw(st.binary(max_size=4))
+        parts += [push(sum(map(len, parts)) + 33 + 1 + len(junk)), b"\x56", junk, b"\x5b"]
     parts += draw(st.lists(PIECES, max_size=10))
     return b"".join(parts) + draw(st.sampled_from([RETURN_TOP, b"", b"\xfd", b"\x5a" + RETURN_TOP]))
 
@@ -112,6 +115,20 @@ def test_the_stack_has_a_limit(depth: int) -> None:
 
     assert outcome == run(code, b"", 200_000, "cancun", plain=True)
     assert outcome[0] is (depth <= 1024)
+
+
+def test_a_loop_through_inner_jumps_runs_as_in_py_evm() -> None:
+    """A program that reaches the same jump twice on one straight way, and loops, ends as in py-evm."""
+    loop = bytes.fromhex("600c 5b 60 06 56 5b 80 15 60 1c 57 5b 60 01 90 03 60 16 56 5b 60 02 56 5b 60 2a")
+    inner = bytes.fromhex("6007 56 5b 6007 56".replace(" ", ""))
+
+    outcomes = [
+        (run(code, b"", gas, "cancun", plain=False), run(code, b"", gas, "cancun", plain=True))
+        for code in (loop + RETURN_TOP, b"\x5b\x5b\x5b\x5b" + inner, b"\x60\x00\x5b\x60\x02\x56")
+        for gas in (100, 3_000, 60_000)
+    ]
+
+    assert all(translated == plain for translated, plain in outcomes)
 
 
 @given(a=WORD, b=WORD)
