@@ -61,7 +61,6 @@ class Flight:
         self.env = machine.env
         self.baton = baton
         self._shared = mmap.mmap(pulse_fd, SHARED_BYTES)
-        self.env.pulse = memoryview(self._shared)[:KEYS_AT].cast("Q")
         self.folder = Path(job.folder)
         self.scenario = job.scenario
         assert job.scenario.bot is not None, "a flight needs a bot"
@@ -72,7 +71,7 @@ class Flight:
         self.stopped_ns: int | None = None
         self.ended = False
         self.known_modules = known_modules
-        self._take_real_signals()
+        faulthandler.register(STACK_SIGNAL, file=(self.folder / "stack.txt").open("w"), all_threads=True)
 
     # Getting ready ----------------------------------------------------------------------------------------------
 
@@ -82,6 +81,8 @@ class Flight:
             self._build()
         except WindtunnelError as error:
             self._refuse(error)
+        self._watch()
+        self._take_real_signals()
         self._surround()
         program = Program(self.bot.entry, _text(self.bot.script), str(self.bot.path), tuple(self._args()))
         prepare(program, self.job.harness_root)
@@ -90,6 +91,8 @@ class Flight:
         boundary.on_refused = self._on_refused
         self.network.on_unknown = self._on_unknown_host
         machines.running = self.machine
+        self.env.pulse = memoryview(self._shared)[:KEYS_AT].cast("Q")
+        self.env.pulse[1] = 1
         outcome = run(program)
         self._returned(outcome)
 
@@ -128,7 +131,6 @@ class Flight:
             path.write_text(expand(Path(template).read_text(), values))
         environ = {name: expand(text, values) for name, text in self.bot.env.items()}
         self._arguments = [expand(text, values) for text in self.bot.args]
-        self._watch()
         log_file = (self.folder / "bot.log").open("ab", buffering=0)
         echo = os.fdopen(os.dup(2), "wb", buffering=0) if self.job.echo else None
         self.log = LogFile(log_file, self.machine.now_ns, self.redactor, echo)
@@ -148,7 +150,8 @@ class Flight:
         gc.freeze()
 
     def _watch(self) -> None:
-        self.places = Places(str(self.bot.path))
+        script, path = self.bot.script, self.bot.path
+        self.places = Places(str(path if script is None or path in script.parents else script.parent))
         self.findings = Findings(self.recorder, lambda: self.env.now, self.redactor.text)
         self.tasks = TaskProbe(self.recorder)
         self.locks = LockProbe(self.recorder, self.findings, self.places)
@@ -318,7 +321,6 @@ class Flight:
     # Real signals from the supervisor ---------------------------------------------------------------------------
 
     def _take_real_signals(self) -> None:
-        faulthandler.register(STACK_SIGNAL, file=(self.folder / "stack.txt").open("w"), all_threads=True)
         signal.signal(RUNAWAY_SIGNAL, self._on_runaway)
         signal.signal(INTERRUPT_SIGNAL, self._on_interrupt)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -331,7 +333,7 @@ class Flight:
         stack = "".join(traceback.format_stack(running))
         self.findings.add(
             "stall",
-            "a callback held the loop for longer than limits.callback_wall",
+            (self.folder / "runaway.txt").read_text(),
             self.places.of_frame(running),
             detail={"stack": stack, "reproducible": False},
         )

@@ -170,6 +170,7 @@ class _Child:
         self._order = order
         self._job = job
         self._limits = order.scenario.limits
+        self._ended_because: str | None = None
         pulse_fd = os.memfd_create("pulse")
         os.ftruncate(pulse_fd, SHARED_BYTES)
         self._shared = mmap.mmap(pulse_fd, SHARED_BYTES)
@@ -215,7 +216,7 @@ class _Child:
                 break
             now_s = time.monotonic()
             beat = self._pulse[1]
-            if beat != last_beat:
+            if beat != last_beat or not beat:  # it begins to count when the bot does
                 last_beat, beat_s = beat, now_s
             progress(self._pulse[0])
             if stopping():
@@ -241,8 +242,8 @@ class _Child:
     def _end(self, number: int, why: str | None) -> None:
         """Ask the flight to close its record; where it cannot, close the record for it."""
         process = self.process
-        if why is not None:
-            (Path(self._job.folder) / "runaway.txt").write_text(why)
+        self._ended_because = "interrupted" if why is None else why
+        (Path(self._job.folder) / "runaway.txt").write_text(self._ended_because)
         process.send_signal(number)
         if _ended_within(process, LAST_WORDS_S):
             return
@@ -250,9 +251,6 @@ class _Child:
         if not _ended_within(process, STACK_S):
             process.kill()
             process.wait()
-        stack = _read_text(Path(self._job.folder) / "stack.txt")
-        reason = "interrupted" if why is None else "runaway"
-        self._append_end(reason, why or "interrupted", stack)
 
     def _explain_end(self, interrupted: bool) -> None:
         folder = Path(self._job.folder)
@@ -264,7 +262,10 @@ class _Child:
             raise ScenarioError(message) if number == "2" else UsageError(message)
         if code == 4 or (code == 1 and not (folder / "bot.log").exists()):
             raise WindtunnelError(f"the flight's process failed (seed {self._order.seed}):\n{log}")
-        if code not in (0, 4) and not (folder / "runaway.txt").exists() and not interrupted:
+        if code and self._ended_because is not None:
+            reason = "interrupted" if interrupted else "runaway"
+            self._append_end(reason, self._ended_because, _read_text(folder / "stack.txt"))
+        elif code:
             what = f"by signal {-code}" if code < 0 else f"with exit code {code}"
             self._append_end("crash", f"the flight's process died {what}", log)
         for name in ("harness.log", "stack.txt", "runaway.txt"):
