@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ DEPLOYER = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 BOT_KEY = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
 BOT = Account.from_key(BOT_KEY).address
 PATIENCE_S = 30.0
+POLL_S = 0.02
 
 
 class Node:
@@ -121,7 +123,7 @@ def until(ask: Callable[[], Any], what: str) -> Any:
         answer = ask()
         if answer:
             return answer
-        time.sleep(0.02)
+        threading.Event().wait(POLL_S)
     raise AssertionError(f"waited {PATIENCE_S} s for {what}")
 
 
