@@ -1,78 +1,109 @@
-"""Swaps a second at block level: the reference engine against eth-tester, on the same signed transactions.
-
-    python -m tests.bench.swaps [BLOCKS]
-
-Processor time is measured, not wall time, so that a busy machine does not blur the ratio.
-"""
+"""Swaps a second at block level: the reference engine, eth-tester and Anvil, on the same signed transactions."""
 
 from __future__ import annotations
 
-import sys
-from time import process_time
+from collections.abc import Callable
+from time import perf_counter
+from typing import Final
 
-from sim.chain.artifacts import bundled
 from sim.chain.block import Block
-from sim.chain.engine import CallRequest
-from tests.chain.oracle import Oracle
+from tests.bench.anvil import KeepAlive, silent
+from tests.bench.table import Effort, Table, Target, versus
+from tests.chain.oracle import Oracle, everything
 from tests.chain.world import COINBASE, TRADERS, VENUES, World
 
-SWAPS_PER_BLOCK = 10
+FORK: Final = "cancun"
+BLOCKS: Final = 20
+PEER_BLOCKS: Final = 4
+SWAPS_PER_BLOCK: Final = 10
+THRICE: Final = Target(">=", 3.0)
 
 
-def record(blocks: int) -> list[Block]:
+def measure(effort: Effort) -> list[Table]:
+    """Swaps a second through Uniswap's router: the reference engine against eth-tester and Anvil."""
+    blocks, few = record(effort.count(BLOCKS)), record(effort.count(PEER_BLOCKS))
+    rows = []
+    for name, side, given, target in (("eth-tester", eth_tester_s, few, THRICE), ("Anvil", anvil_s, blocks, None)):
+        rates: tuple[list[float], list[float]] = ([], [])
+        for _ in range(effort.rounds):
+            rates[0].append(swaps_in(blocks) / pyevm_s(blocks))
+            rates[1].append(swaps_in(given) / side(given))
+        rows.append(versus(f"swaps, against {name}", *rates, 0, target))
+    return [Table("Swaps a second", ("what", "pyevm", "peer", "ratio", "target"), tuple(rows))]
+
+
+def record(count: int) -> list[Block]:
     """Return blocks of swaps through both routers; the first holds the approvals."""
-    world = World.new("cancun")
+    world = World.new(FORK)
     found = [world.approve_all()]
-    for number in range(blocks):
+    for number in range(count):
         for ordinal in range(SWAPS_PER_BLOCK):
             world.swap(ordinal % TRADERS, VENUES[(number + ordinal) % 2], 10**16, buy=True)
         found.append(world.propose())
     return found
 
 
+def swaps_in(blocks: list[Block]) -> int:
+    """Return the number of swaps, the approvals not counted."""
+    return sum(len(block.transactions) for block in blocks[1:])
+
+
+def timed(blocks: list[Block], run: Callable[[Block], int]) -> float:
+    """Return the seconds in which *run* does *blocks* but the first; each uses the gas that it used when recorded."""
+    assert run(blocks[0]) == blocks[0].header.gas_used
+    began_s = perf_counter()
+    used = [run(block) for block in blocks[1:]]
+    took_s = perf_counter() - began_s
+    assert used == [block.header.gas_used for block in blocks[1:]]
+    return took_s
+
+
 def pyevm_s(blocks: list[Block]) -> float:
-    """Return the processor time in which our engine builds and appends *blocks* but the first."""
-    world, begun_s = World.new("cancun"), 0.0
-    for number, block in enumerate(blocks):
-        if number == 1:
-            begun_s = process_time()
+    """Return the seconds in which our engine builds and appends *blocks*."""
+    world = World.new(FORK)
+
+    def run(block: Block) -> int:
         again = world.builder.build(world.chain.head, block.header.timestamp, COINBASE, candidates=block.transactions)
         world.chain.append(again)
-        assert len(again.transactions) == len(block.transactions)
-    return process_time() - begun_s
+        return again.header.gas_used
+
+    return timed(blocks, run)
 
 
 def eth_tester_s(blocks: list[Block]) -> float:
-    """Return the processor time in which eth-tester does the same."""
-    oracle = Oracle(World.new("cancun").chain)
-    oracle.replay(blocks[0], receipts=False)
-    begun_s = process_time()
-    for block in blocks[1:]:
-        oracle.replay(block, receipts=False)
-    return process_time() - begun_s
+    """Return the seconds in which eth-tester runs and mines them."""
+    oracle = Oracle(World.new(FORK).chain)
+
+    def run(block: Block) -> int:
+        oracle.mine(block)
+        return oracle.gas_used()
+
+    return timed(blocks, run)
 
 
-def calls_per_s(count: int) -> float:
-    """Return how often a second the engine answers getReserves()."""
-    world = World.new("cancun")
-    request = CallRequest(world.places["uniswap_v2.pair"], bundled("UniswapV2Pair").call("getReserves"))
-    for _ in range(20):
-        world.chain.call(request, world.chain.head)
-    begun_s = process_time()
-    for _ in range(count):
-        world.chain.call(request, world.chain.head)
-    return count / (process_time() - begun_s)
+def anvil_s(blocks: list[Block]) -> float:
+    """Return the seconds in which Anvil takes them over HTTP, one request a transaction, and mines them."""
+    chain = World.new(FORK).chain
+    options = ("--no-mining", "--order", "fifo", "--hardfork", FORK, "--chain-id", str(chain.config.chain_id),
+               "--gas-limit", str(chain.config.gas_limit), "--timestamp", str(chain.epoch_s))  # fmt: skip
+    with silent(*options) as (node, _):
+        wire = KeepAlive(node.port)
+        for address, account in everything(chain.layer(chain.start), chain).items():
+            at = "0x" + address.hex()
+            wire.ask("anvil_setBalance", at, hex(account["balance"]))
+            wire.ask("anvil_setNonce", at, hex(account["nonce"]))
+            wire.ask("anvil_setCode", at, "0x" + account["code"].hex())
+            for slot, value in account["storage"].items():
+                wire.ask("anvil_setStorageAt", at, f"0x{slot:064x}", f"0x{value:064x}")
 
+        def run(block: Block) -> int:
+            wire.ask("evm_setNextBlockTimestamp", block.header.timestamp)
+            wire.ask("anvil_setNextBlockBaseFeePerGas", hex(block.header.base_fee or 0))
+            for tx in block.transactions:
+                wire.ask("eth_sendRawTransaction", "0x" + tx.raw.hex())
+            wire.ask("evm_mine")
+            return int(wire.ask("eth_getBlockByNumber", "latest", False)["gasUsed"], 16)
 
-def main() -> None:
-    """Print both figures and their ratio."""
-    blocks = record(int(sys.argv[1]) if len(sys.argv) > 1 else 20)
-    swaps = sum(len(block.transactions) for block in blocks[1:])
-    ours, theirs = swaps / pyevm_s(blocks), swaps / eth_tester_s(blocks)
-    print(f"{swaps} swaps in blocks of {SWAPS_PER_BLOCK}, swaps a second of processor time:")
-    print(f"  pyevm {ours:.0f}   eth-tester {theirs:.0f}   ratio {ours / theirs:.1f}")
-    print(f"  getReserves() called {calls_per_s(2000):.0f} times a second")
-
-
-if __name__ == "__main__":
-    main()
+        took_s = timed(blocks, run)
+        wire.close()
+    return took_s

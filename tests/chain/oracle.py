@@ -46,12 +46,12 @@ class Oracle:
         self._backend = PyEVMBackend(params, state, vm_configuration=((0, vm),))
         type(self._backend.chain).chain_id = chain.config.chain_id
 
-    def replay(self, block: Block, *, receipts: bool = True) -> list[Receipt]:
-        """Run the block's transactions and return eth-tester's receipts of them, if they are asked for."""
+    def replay(self, block: Block) -> list[Receipt]:
+        """Return eth-tester's receipts of the block's transactions."""
         hashes = self._send(block)
-        found = [_receipt(self._backend.get_transaction_receipt(tx_hash)) for tx_hash in hashes if receipts]
+        found = [_receipt(self._backend.get_transaction_receipt(tx_hash)) for tx_hash in hashes]
         self._end(block)
-        return receipts
+        return found
 
     def mine(self, block: Block) -> None:
         """Let eth-tester run the block's transactions, and ask for no receipt."""
