@@ -40,9 +40,9 @@ def main(known_modules: frozenset[str], job_fd: int, pulse_fd: int, seed: int, e
 
     with os.fdopen(job_fd, "rb") as pipe:
         job: Any = pickle.load(pipe)
-    errors = os.dup(2)
+    errors, leave = os.dup(2), os._exit
     try:
         Flight(job, streams, machine, baton, pulse_fd, known_modules).fly()
     except BaseException:  # noqa: BLE001 (our own fault: the bot's exceptions end in its outcome)
         os.write(errors, f"seed {seed}\n{traceback.format_exc()}".encode())
-        os._exit(4)
+        leave(4)

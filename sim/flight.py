@@ -47,6 +47,7 @@ GC_EVERY_NS = MINUTE
 RUNAWAY_SIGNAL = signal.SIGUSR1
 STACK_SIGNAL = signal.SIGUSR2
 INTERRUPT_SIGNAL = signal.SIGTERM
+_leave = os._exit  # the bot's own `os._exit` is taken over
 
 
 class Flight:
@@ -71,7 +72,9 @@ class Flight:
         self.stopped_ns: int | None = None
         self.ended = False
         self.known_modules = known_modules
-        faulthandler.register(STACK_SIGNAL, file=(self.folder / "stack.txt").open("w"), all_threads=True)
+        stack_file = (self.folder / "stack.txt").open("w")
+        faulthandler.register(STACK_SIGNAL, file=stack_file, all_threads=True)
+        faulthandler.enable(stack_file, all_threads=False)
 
     # Getting ready ----------------------------------------------------------------------------------------------
 
@@ -118,7 +121,7 @@ class Flight:
 
     def _refuse(self, error: WindtunnelError) -> NoReturn:
         (self.folder / "refused.txt").write_text(f"{error.exit_code}\n{error}")
-        os._exit(error.exit_code)
+        _leave(error.exit_code)
 
     def _surround(self) -> None:
         """Give the bot its process: files, environment, clocks, signals, modules, output."""
@@ -137,6 +140,7 @@ class Flight:
         self.output = CapturedOutput(self.log, log_file.fileno())
         self.desk = SignalDesk(self._on_default_disposition)
         virtual_signals.install(self.desk)
+        os._exit = self._on_exit_at_once
         wallclock.install(self.baton)
         boundary.install()
         self._own_loops()
@@ -246,6 +250,16 @@ class Flight:
             self._finish("crash", 128 + number)
         self._finish("terminated", 128 + number)
 
+    def _on_exit_at_once(self, status: int) -> NoReturn:
+        """`os._exit`: no `finally` runs, nothing is examined."""
+        self.recorder.event("flight.returned", "bot", exit_code=status & 0xFF)
+        self.recorder.note("examined", "bot", leaks="skipped: the process ended by os._exit")
+        if status & 0xFF:
+            place = self.places.of_frame(sys._getframe(1))
+            self.findings.add("crash", f"the bot ended itself with os._exit({status})", place, about="os._exit")
+            self._finish("crash", status & 0xFF)
+        self._finish("returned", 0)
+
     def _grace_over(self) -> None:
         for loop in self.loops:
             for task in self.tasks.pending(loop):
@@ -312,7 +326,7 @@ class Flight:
         recorder.note("flight.end", "bot", reason=reason, exit_code=exit_code)
         recorder.close()
         self._close_output()
-        os._exit(0)
+        _leave(0)
 
     def _close_output(self) -> None:
         if hasattr(self, "output"):

@@ -6,11 +6,13 @@ import json
 import mmap
 import os
 import pickle
+import re
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -124,6 +126,7 @@ def fly(
 
 def _job(order: Order, part: Path, print_: dict[str, Any]) -> Job:
     scenario = order.scenario
+    redactor = Redactor(bytes.fromhex(each) for each in secrets(scenario))
     header = {
         "windtunnel": __version__,
         "scenario": scenario.id,
@@ -144,8 +147,8 @@ def _job(order: Order, part: Path, print_: dict[str, Any]) -> Job:
         ],
         "known": list(order.known),
         "probes": order.probes,
-        "replay": shlex.join(order.command),
-        "invocation": order.invocation or {},
+        "replay": redactor.text(shlex.join(order.command)),
+        "invocation": redactor.tree(order.invocation or {}),
     }
     return Job(
         scenario=scenario,
@@ -262,12 +265,12 @@ class _Child:
             raise ScenarioError(message) if number == "2" else UsageError(message)
         if code == 4 or (code == 1 and not (folder / "bot.log").exists()):
             raise WindtunnelError(f"the flight's process failed (seed {self._order.seed}):\n{log}")
+        stack = _read_text(folder / "stack.txt")
         if code and self._ended_because is not None:
-            reason = "interrupted" if interrupted else "runaway"
-            self._append_end(reason, self._ended_because, _read_text(folder / "stack.txt"))
+            self._append_end("interrupted" if interrupted else "runaway", self._ended_because, stack)
         elif code:
-            what = f"by signal {-code}" if code < 0 else f"with exit code {code}"
-            self._append_end("crash", f"the flight's process died {what}", log)
+            what = f"of {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+            self._append_end("crash", f"the flight's process died {what}", stack or log)
         for name in ("harness.log", "stack.txt", "runaway.txt"):
             file = folder / name
             if file.is_file() and not (name == "harness.log" and log):
@@ -277,7 +280,8 @@ class _Child:
         at_ns = int(self._pulse[0])
         kind = "crash" if reason == "crash" else "stall"
         finding = {
-            "id": f"{kind}-{reason}", "kind": kind, "title": title, "where": None, "at_ns": at_ns, "level": "L0",
+            "id": f"{kind}-{reason}", "kind": kind, "title": title, "where": self._place_in(stack), "at_ns": at_ns,
+            "level": "L0",
             "gating": True, "origin": "bot", "detail": {"stack": stack, "reproducible": False},
         }  # fmt: skip
         lines = []
@@ -291,6 +295,19 @@ class _Child:
         text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
         with record.open("ab") as file:
             file.write(zstandard.compress(text.encode()))
+
+    def _place_in(self, stack: str) -> str | None:
+        """Return the innermost line of the bot in a stack that faulthandler wrote."""
+        bot = self._order.scenario.bot
+        assert bot is not None, "a flight needs a bot"
+        roots = [bot.path] if bot.script is None else [bot.path, bot.script.parent]
+        others = (_ROOT / "sim", *(Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")))
+        for name, line in re.findall(r'File "([^"]+)", line (\d+)', stack):
+            path = Path(name)
+            for root in roots:
+                if path.is_relative_to(root) and not any(path.is_relative_to(other) for other in others):
+                    return f"{path.relative_to(root)}:{line}"
+        return None
 
 
 def _ended_within(process: subprocess.Popen[bytes], wait_s: float) -> bool:
@@ -350,14 +367,23 @@ def _fingerprint_of(folder: Path) -> dict[str, Any] | None:
 
 
 def _scrub(part: Path, keys: list[bytes]) -> None:
-    """Strike the keys out of every file that the bot left in its working directory."""
+    """Strike the keys out of what the bot left: its files and their names, and what it printed past `sys.stdout`."""
     redactor = Redactor(keys)
-    for file in (part / "cwd").rglob("*"):
-        if file.is_file() and not file.is_symlink():
+    left = sorted((part / "cwd").rglob("*"), reverse=True)  # files before the folders that hold them
+    for file in [*left, part / "bot.log", part / "harness.log"]:
+        if file.is_symlink():
+            pointed = str(file.readlink())
+            if redactor.text(pointed) != pointed:
+                file.unlink()
+                file.symlink_to(redactor.text(pointed))
+        elif file.is_file():
             data = file.read_bytes()
             cleaned = redactor.data(data)
             if cleaned != data:
                 file.write_bytes(cleaned)
+        cleaned_name = redactor.text(file.name)
+        if cleaned_name != file.name:
+            file.rename(file.with_name(cleaned_name))
 
 
 def _publish(part: Path, target: Path) -> None:

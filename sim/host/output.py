@@ -6,8 +6,12 @@ import io
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable
-from typing import BinaryIO
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, BinaryIO
+
+SHORTEST = 32
+"""Characters or bytes of the shortest spelling of a key: its raw bytes."""
 
 
 class Redactor:
@@ -15,28 +19,63 @@ class Redactor:
 
     def __init__(self, keys: Iterable[bytes]) -> None:
         self._raw = tuple(key for key in keys if key)
-        spelled = [pattern for key in self._raw for pattern in (key.hex(), str(int.from_bytes(key, "big")))]
-        self._text = re.compile("|".join(spelled), re.IGNORECASE) if spelled else None
-        self._bytes = re.compile("|".join(spelled).encode(), re.IGNORECASE) if spelled else None
+        self._digits = tuple(key.hex() for key in self._raw)
+        self._hex = re.compile("|".join(self._digits), re.IGNORECASE)
+        self._hex_bytes = re.compile("|".join(self._digits).encode(), re.IGNORECASE)
+        self._others = tuple(spelling for key in self._raw for spelling in _spellings(key))
+        self._others_bytes = (*self._raw, *(spelling.encode() for spelling in self._others))
 
     def text(self, value: str) -> str:
         """Return *value* without keys."""
-        return self._text.sub("***", value) if self._text else value
+        if len(value) < SHORTEST:
+            return value
+        folded = value.lower()
+        if any(digits in folded for digits in self._digits):
+            value = self._hex.sub("***", value)
+        for spelling in self._others:
+            value = value.replace(spelling, "***")
+        return value
+
+    def tree(self, value: Any) -> Any:
+        """Return a JSON value without keys in its texts."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            return {key: self.tree(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.tree(item) for item in value]
+        return value
 
     def data(self, value: bytes) -> bytes:
         """Return *value* without keys, spelled or raw."""
-        if self._bytes is None:
+        if len(value) < SHORTEST:
             return value
-        value = self._bytes.sub(b"***", value)
-        for key in self._raw:
-            value = value.replace(key, b"***")
+        folded = value.lower()
+        if any(digits.encode() in folded for digits in self._digits):
+            value = self._hex_bytes.sub(b"***", value)
+        for spelling in self._others_bytes:
+            value = value.replace(spelling, b"***")
         return value
+
+
+def _spellings(key: bytes) -> Iterator[str]:
+    """Yield how Python programs write *key* besides hexadecimal: decimal, base64, a literal, a list of numbers."""
+    number = str(int.from_bytes(key, "big"))
+    if len(number) >= SHORTEST:  # a key such as 1 has too common a number
+        yield number
+    yield b64encode(key).decode().rstrip("=")
+    yield urlsafe_b64encode(key).decode().rstrip("=")
+    yield repr(key)[2:-1]
+    yield ", ".join(map(str, key))
+    yield ",".join(map(str, key))
 
 
 class LogFile:
     """`bot.log`: whole lines, stamped `[   12.345678]` (seconds since the flight's start)."""
 
-    def __init__(self, file: BinaryIO, clock: Callable[[], int], redactor: Redactor, echo: BinaryIO | None = None) -> None:
+    def __init__(
+        self, file: BinaryIO, clock: Callable[[], int], redactor: Redactor, echo: BinaryIO | None = None
+    ) -> None:
         self._file = file
         self._clock = clock
         self._redactor = redactor

@@ -91,10 +91,10 @@ class Places:
         if path.startswith((_STDLIB + "/", "<frozen ")):
             relative = path.removeprefix(_STDLIB + "/")
             return relative, f"library python {sys.version_info[0]}.{sys.version_info[1]}.{sys.version_info[2]}"
-        if path.startswith(self._bot_path):
-            return path[len(self._bot_path) :], "bot"
         if self.is_ours(path):
             return path[len(_HARNESS) + 1 :], "harness"
+        if path.startswith(self._bot_path):
+            return path[len(self._bot_path) :], "bot"
         return path, "bot"
 
     def _library(self, package: str) -> str:
