@@ -1,0 +1,2 @@
+def next_amount(turn):
+    return 3 * (turn + 1)

@@ -1,0 +1,23 @@
+"""On SIGTERM it ends its heartbeat, waits for the end, and returns."""
+
+import asyncio
+import signal
+
+
+async def heartbeat():
+    while True:
+        await asyncio.sleep(1)
+        print("alive")
+
+
+async def main():
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    task = asyncio.create_task(heartbeat(), name="heartbeat")
+    await stop.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    print("stopped", task.done())
+
+
+asyncio.run(main())

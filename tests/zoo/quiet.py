@@ -1,0 +1,5 @@
+"""Lives for thirty virtual seconds and touches nothing."""
+
+import asyncio
+
+asyncio.run(asyncio.sleep(30))
