@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import platform
+import sys
 from collections.abc import Iterable
 from hashlib import blake2b
-from importlib.metadata import PackageNotFoundError, distributions, requires, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from re import match
 from typing import Any
@@ -54,9 +55,17 @@ def lock_hash() -> str:
 
 
 def dependencies_hash() -> str:
-    """Return the hash of every installed distribution's version: what the bot may have imported."""
-    found = {(each.name.lower(), each.version) for each in distributions()}
-    return _hash(f"{name}=={number}" for name, number in sorted(found) if name != "windtunnel")
+    """Return the hash of every installed distribution's name and version: what the bot may have imported.
+
+    They are read off the folders' names, which takes a hundredth of opening each distribution's metadata.
+    """
+    found = {
+        folder.name.rpartition(".")[0].lower()
+        for entry in sys.path
+        for folder in Path(entry or ".").glob("*.dist-info")
+        if not folder.name.startswith("windtunnel-")
+    }
+    return _hash(sorted(found))
 
 
 def tree_hash(scenario: Scenario) -> str:

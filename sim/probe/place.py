@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import sys
 import sysconfig
-from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import packages_distributions, version
+from functools import cache
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -37,13 +37,10 @@ class Places:
 
     Args:
         bot_path: the folder its modules live in.
-        distributions: names of installed distributions by top-level package, read before the bot starts.
     """
 
-    def __init__(self, bot_path: str, distributions: Mapping[str, list[str]] | None = None) -> None:
+    def __init__(self, bot_path: str) -> None:
         self._bot_path = bot_path.rstrip("/") + "/"
-        self._distributions = packages_distributions() if distributions is None else distributions
-        self._versions = {name: version(name) for names in self._distributions.values() for name in names}
 
     def of_code(self, code: CodeType, line: int | None = None) -> Place:
         """Return the place of *line* in *code*, its first line unless given."""
@@ -87,7 +84,7 @@ class Places:
         for site in _SITE:
             if path.startswith(site + "/"):
                 relative = path[len(site) + 1 :]
-                return relative, self._library(relative.partition("/")[0].removesuffix(".py"))
+                return relative, _library(relative.partition("/")[0].removesuffix(".py"))
         if path.startswith((_STDLIB + "/", "<frozen ")):
             relative = path.removeprefix(_STDLIB + "/")
             return relative, f"library python {sys.version_info[0]}.{sys.version_info[1]}.{sys.version_info[2]}"
@@ -97,20 +94,34 @@ class Places:
             return path[len(self._bot_path) :], "bot"
         return path, "bot"
 
-    def _library(self, package: str) -> str:
-        names = self._distributions.get(package)
-        return f"library {names[0]} {self._versions[names[0]]}" if names else f"library {package} unknown"
+
+@cache
+def _library(package: str) -> str:
+    """Return `library NAME VERSION` of the distribution that brings *package*."""
+    try:
+        return f"library {package} {version(package)}"
+    except PackageNotFoundError:  # a distribution of another name: slower, so only now
+        names = packages_distributions().get(package)
+        return f"library {names[0]} {version(names[0])}" if names else f"library {package} unknown"
 
 
 def coroutine_frames(coroutine: Any) -> list[FrameType]:
     """Return the frames a suspended coroutine waits in, outermost first."""
     frames = []
     while coroutine is not None:
-        frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None) or getattr(coroutine, "ag_frame", None)
+        frame = (
+            getattr(coroutine, "cr_frame", None)
+            or getattr(coroutine, "gi_frame", None)
+            or getattr(coroutine, "ag_frame", None)
+        )
         if frame is None:
             break
         frames.append(frame)
-        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None) or getattr(coroutine, "ag_await", None)
+        coroutine = (
+            getattr(coroutine, "cr_await", None)
+            or getattr(coroutine, "gi_yieldfrom", None)
+            or getattr(coroutine, "ag_await", None)
+        )
     return frames
 
 
