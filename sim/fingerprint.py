@@ -96,7 +96,7 @@ def fix_addresses() -> bool:
     """Turn address-space randomisation off for the processes that this one starts; say whether the kernel lets it."""
     libc = ctypes.CDLL(None, use_errno=True)
     current = libc.personality(ctypes.c_ulong(0xFFFFFFFF))
-    return current != -1 and libc.personality(ctypes.c_ulong(current | ADDR_NO_RANDOMIZE)) != -1
+    return bool(current != -1 and libc.personality(ctypes.c_ulong(current | ADDR_NO_RANDOMIZE)) != -1)
 
 
 def _python_files(folder: Path) -> Iterable[Path]:
