@@ -47,7 +47,7 @@ format: setup  ## write the format and the safe fixes
 	$(BIN)/ruff check --fix-only --quiet .
 
 bench: setup  ## measure; prints the figures that stand in docs/benchmarks.md
-	$(BIN)/python -m tests.bench $(ARGS)
+	$(BIN)/python -m tests.bench --markdown $(ARGS)
 
 wheel: setup  ## build dist/*.whl
 	rm -rf dist
