@@ -61,7 +61,9 @@ class TlsSession:
 class SimServer(events.AbstractServer):
     """What `loop.create_server` returns."""
 
-    def __init__(self, loop: SimLoop, network: Network, factory: Callable[[], Any], hosts: Sequence[str | None], port: int) -> None:
+    def __init__(
+        self, loop: SimLoop, network: Network, factory: Callable[[], Any], hosts: Sequence[str | None], port: int
+    ) -> None:
         self._loop = loop
         self._network = network
         self._factory = factory
@@ -225,7 +227,13 @@ class Dialing(base_events.BaseEventLoop):
         if ssl:
             await self._wait_ns(network.round_trip_ns(site, -network.attempts, 1))
             session = TlsSession(ssl if ssl is not True else None, server_hostname or host)
-            extra = {"ssl_object": session, "sslcontext": session.context, "peercert": {}, "cipher": session.cipher(), "compression": None}
+            extra = {
+                "ssl_object": session,
+                "sslcontext": session.context,
+                "peercert": {},
+                "cipher": session.cipher(),
+                "compression": None,
+            }
         transport = network.open(self, site, number, extra)  # type: ignore[arg-type]
         if transport is None:
             raise ConnectionRefusedError(111, f"Connect call failed {(site.ip, number)!r}")

@@ -40,7 +40,13 @@ class Machine:
     __slots__ = ("cost", "debt_ns", "env", "epoch_ns", "monotonic_base_ns", "site")
 
     def __init__(
-        self, env: NsEnvironment, site: str, *, epoch_ns: int, monotonic_base_ns: int = 10_000 * S, cost: CostModel = FREE
+        self,
+        env: NsEnvironment,
+        site: str,
+        *,
+        epoch_ns: int,
+        monotonic_base_ns: int = 10_000 * S,
+        cost: CostModel = FREE,
     ) -> None:
         self.env = env
         self.site = site

@@ -213,7 +213,9 @@ class Network:
             self._ports += 1
             port = self._ports
         if (site.name, port) in self.listeners:
-            raise OSError(98, f"error while attempting to bind on address ({site.name!r}, {port}): address already in use")
+            raise OSError(
+                98, f"error while attempting to bind on address ({site.name!r}, {port}): address already in use"
+            )
         listener = self.listeners[site.name, port] = Listener(loop, factory, site.name, port)
         return listener
 
@@ -263,7 +265,9 @@ class Network:
             listener.open_connections.discard(connection.ends[side])
         if self.recorder is not None and side == 0:
             reset = connection.ends[0].was_reset
-            self.recorder.event("net.close", self.bot_site, connection.far.name, connection=connection.number, reset=reset)
+            self.recorder.event(
+                "net.close", self.bot_site, connection.far.name, connection=connection.number, reset=reset
+            )
         if not connection.open_sides:
             self.connections.pop(connection.number, None)
 
@@ -277,6 +281,4 @@ class Network:
     def open_from(self, loops: Iterable[SimLoop]) -> list[SimTransport]:
         """Return the client ends that *loops* still hold open."""
         mine = set(map(id, loops))
-        return [
-            c.ends[0] for c in self.connections.values() if id(c.ends[0]._loop) in mine and 0 in c.open_sides
-        ]
+        return [c.ends[0] for c in self.connections.values() if id(c.ends[0]._loop) in mine and 0 in c.open_sides]

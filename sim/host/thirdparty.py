@@ -22,7 +22,13 @@ def take_over_aiodns(module: ModuleType) -> None:
         self._closed = False
 
     async def getaddrinfo(
-        self: Any, host: str, family: int = socket.AF_UNSPEC, port: int | None = None, proto: int = 0, type: int = 0, flags: int = 0
+        self: Any,
+        host: str,
+        family: int = socket.AF_UNSPEC,
+        port: int | None = None,
+        proto: int = 0,
+        type: int = 0,
+        flags: int = 0,
     ) -> Any:
         family = socket.AF_INET if family == socket.AF_UNSPEC else family
         try:
@@ -30,7 +36,9 @@ def take_over_aiodns(module: ModuleType) -> None:
         except socket.gaierror as error:
             raise module.error.DNSError(4, str(error.args[1])) from error
         nodes = [
-            SimpleNamespace(family=each[0], socktype=each[1], protocol=each[2], addr=(each[4][0].encode(), each[4][1]), ttl=60)
+            SimpleNamespace(
+                family=each[0], socktype=each[1], protocol=each[2], addr=(each[4][0].encode(), each[4][1]), ttl=60
+            )
             for each in found
         ]
         return SimpleNamespace(nodes=nodes, cnames=[])

@@ -102,9 +102,7 @@ class Baton:
 
     def start_joinable(self, function: Callable[[], object], handle: Any = None, daemon: bool = True) -> Any:
         """Start a thread as `_thread.start_joinable_thread` (3.13 and later) does."""
-        return self.start(
-            function, launch=lambda body, _: _real_start_joinable(body, handle=handle, daemon=daemon)
-        )
+        return self.start(function, launch=lambda body, _: _real_start_joinable(body, handle=handle, daemon=daemon))
 
     def _finish(self, thread: BatonThread) -> None:
         thread.finished = True

@@ -18,7 +18,9 @@ class Findings:
         level: the level of schedule freedom that the flight runs at.
     """
 
-    def __init__(self, recorder: Recorder, clock: Callable[[], int], redact: Callable[[str], str], level: str = "L0") -> None:
+    def __init__(
+        self, recorder: Recorder, clock: Callable[[], int], redact: Callable[[str], str], level: str = "L0"
+    ) -> None:
         self._recorder = recorder
         self._clock = clock
         self._redact = redact
@@ -26,7 +28,14 @@ class Findings:
         self._seen: set[str] = set()
 
     def add(
-        self, kind: str, title: str, place: Place, *, about: str = "", gating: bool = True, detail: dict[str, Any] | None = None
+        self,
+        kind: str,
+        title: str,
+        place: Place,
+        *,
+        about: str = "",
+        gating: bool = True,
+        detail: dict[str, Any] | None = None,
     ) -> None:
         """Write a finding unless the same was written before.
 

@@ -19,7 +19,9 @@ from sim.probe.tasks import TaskProbe
 class LeakProbe:
     """Looks twice: when the main coroutine has returned (tasks), and when the program has ended (the rest)."""
 
-    def __init__(self, findings: Findings, places: Places, tasks: TaskProbe, locks: LockProbe, network: Network) -> None:
+    def __init__(
+        self, findings: Findings, places: Places, tasks: TaskProbe, locks: LockProbe, network: Network
+    ) -> None:
         self._findings = findings
         self._places = places
         self._tasks = tasks
@@ -35,10 +37,16 @@ class LeakProbe:
             place = self._places.of_task(task)
             title = f"task {_shown(task)} was still running when the main coroutine returned"
             self._findings.add(
-                "leaked_task", title, place, about=_coroutine_name(task), detail={"task": task.get_name(), "stack": stack_of_task(task)}
+                "leaked_task",
+                title,
+                place,
+                about=_coroutine_name(task),
+                detail={"task": task.get_name(), "stack": stack_of_task(task)},
             )
         for name, place in self._locks.held():
-            self._findings.add("leaked_lock", f"lock {name} was still held when the main coroutine returned", place, about=name)
+            self._findings.add(
+                "leaked_lock", f"lock {name} was still held when the main coroutine returned", place, about=name
+            )
 
     def on_exception_context(self, loop: SimLoop, context: dict[str, Any]) -> None:
         """asyncio was told of something that nobody handled."""

@@ -85,7 +85,10 @@ class LockProbe:
     def held(self) -> list[tuple[str, Place]]:
         """Return the locks that some task holds now, with where it took them."""
         return [
-            (state.name, state.taken_at or state.place) for states in self._held.values() for state in states if state.owner
+            (state.name, state.taken_at or state.place)
+            for states in self._held.values()
+            for state in states
+            if state.owner
         ]
 
     def _know(self, lock: asyncio.Lock, frame: Any) -> _State:
