@@ -76,13 +76,20 @@ def main() -> None:
         sys.exit(EXIT_OWN_FAULT)
 
 
-@app.callback()
-def _version(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
-) -> None:
-    if version:
+def _print_version(asked: bool) -> None:
+    if asked:
         print(f"windtunnel {__version__}")
         raise typer.Exit
+
+
+VersionOption = Annotated[
+    bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+]
+
+
+@app.callback()
+def _options(version: VersionOption = False) -> None:
+    """Fly an asyncio on-chain bot, unmodified, through a simulated market, chain and network."""
 
 
 @app.command(
@@ -175,10 +182,16 @@ def _known(path: Path | None) -> tuple[Any, ...]:
 
 
 def _check_thresholds(scenario: Any) -> None:
-    from sim.metric import check_threshold  # so that --help answers at once
+    from sim.metric.threshold import ThresholdError, check_threshold  # so that --help answers at once
+    from sim.scenario.document import KEY  # the same
 
-    for each in scenario.threshold_list():
-        check_threshold(each.metric, each.expr, file=each.file, line=each.line)
+    for metric, rules in scenario.thresholds.items():
+        for index, rule in enumerate(rules):
+            try:
+                check_threshold(metric, rule.expr)
+            except ThresholdError as error:
+                path = ("thresholds", metric, KEY if error.part == "metric" else index)
+                raise scenario.refusal(path, str(error)) from None
 
 
 def _check_faults(scenario: Any, faults: str | None) -> None:

@@ -81,10 +81,16 @@ def _fields(order: Order) -> dict[str, Any]:
 
 
 def _compared(before: Verdict, after: Verdict) -> str:
-    old = {finding.id for finding in before.findings if finding.gating}
-    new = {finding.id for finding in after.findings if finding.gating}
-    if old and old == new:
+    old, new = _failures(before), _failures(after)
+    if not old and not new:
+        return "no finding, before and now"
+    if old & new:
         return "same finding"
-    if old and not old & new:
-        return "gone" if not new else "different"
-    return "same finding" if old & new else "different" if new else "gone"
+    return "different" if new else "gone"
+
+
+def _failures(verdict: Verdict) -> set[str]:
+    failed = {result.threshold for result in verdict.thresholds if result.verdict == "fail"}
+    return {finding.id for finding in verdict.findings if finding.gating} | {
+        f"{threshold.metric} {threshold.expr}" for threshold in failed
+    }
