@@ -113,6 +113,7 @@ class Flight:
         self.redactor = Redactor([*self.world.people.keys, *secrets])
         keys = b"".join(self.world.people.keys)
         self._shared[KEYS_AT : KEYS_AT + 8 + len(keys)] = len(keys).to_bytes(8, "big") + keys
+        self.recorder.traces = self._traces
         self.recorder.header(**job.header)
         self.recorder.event("flight.start")
         self.world.start(self.scenario.duration)
@@ -308,10 +309,13 @@ class Flight:
         self.ended = True
         boundary.on_refused = None
         recorder = self.recorder
+        recorder.checkpoint()
         for index, loop in enumerate(self.loops):
             recorder.absorb(f"loop.{index}", loop.trace)
         recorder.absorb("network", self.network.trace)
-        recorder.absorb("draws", repr(self.streams.counts()))
+        for stream in self.streams.drawn():
+            recorder.absorb(f"draws.{stream.name}", stream.digest())
+            recorder.note("stream", stream.name, count=stream.count, digest=stream.digest())
         recorder.absorb("end", f"{reason} {exit_code} {self.env.now}")
         if self.job.probes:
             self.tasks.finish()
@@ -327,6 +331,14 @@ class Flight:
         recorder.close()
         self._close_output()
         _leave(0)
+
+    def _traces(self) -> dict[str, Any]:
+        """Return what stands in a checkpoint beside the digest so far."""
+        return {
+            "loops": [loop.trace for loop in self.loops],
+            "network": self.network.trace,
+            "draws": {stream.name: [stream.count, stream.digest()] for stream in self.streams.drawn()},
+        }
 
     def _close_output(self) -> None:
         if hasattr(self, "output"):

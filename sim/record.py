@@ -6,6 +6,9 @@ wall time, so a reader of a torn file loses at most the last frame.
 
 Two sorts of line. *Events* are what happened in the world and enter the digest. *Notes* are what probes saw (`sample`,
 `finding`, `probe.*`): they never enter it, so that watching more or less cannot change a digest.
+
+After every `CHECKPOINT_EVENTS` events stands a note `checkpoint` with the digest so far: two records of one seed are
+compared from checkpoint to checkpoint until the first that differs (`windtunnel verify`).
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from sim.errors import RecordError
 SCHEMA = 1
 FRAME_EVENTS_MAX = 4096
 FRAME_WALL_S_MAX = 1.0
+CHECKPOINT_EVENTS = 256
 _READ_BYTES = 1 << 16
 
 
@@ -58,6 +62,9 @@ class Recorder:
         self._frame_started_s = _wall_s()
         self._zstd = zstandard.ZstdCompressor(level=3)
         self.closed = False
+        self.count = 0
+        self.traces: Callable[[], dict[str, Any]] = dict
+        """What else a checkpoint says: the traces of the loops and the network. Whoever owns these sets it."""
 
     def header(self, **fields: Any) -> None:
         """Write the first line. It is not part of the digest (it holds the seed, paths and the fingerprint)."""
@@ -69,6 +76,13 @@ class Recorder:
         line = self._line(kind, actor, site, data)
         self._hash.update(line.encode())
         self._append(line)
+        self.count += 1
+        if not self.count % CHECKPOINT_EVENTS:
+            self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Append what the digest and the traces are by now; a note, so the digest does not cover itself."""
+        self.note("checkpoint", "", events=self.count, digest=self.digest(), **self.traces())
 
     def note(self, kind: str, actor: str = "", site: str = "", /, **data: Any) -> None:
         """Append what a probe saw; it does not enter the digest."""
@@ -79,7 +93,7 @@ class Recorder:
         self.note("sample", metric, "", v=value, **({"tags": tags} if tags else {}))
 
     def absorb(self, label: str, value: bytes | int | str) -> None:
-        """Fold *value* into the digest without writing a line: loop traces, draw counts."""
+        """Fold *value* into the digest without writing a line: loop traces, draws."""
         self._hash.update(f"\x00{label}\x00{value!r}\x00".encode())
 
     def digest(self) -> str:

@@ -9,7 +9,7 @@ Nothing here uses libm, whose last digits differ between processors and library 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from typing import TypeVar
 
@@ -25,23 +25,28 @@ class Stream:
     """One named source of chance under a seed.
 
     Each method takes the *key* of its draw: the actor, the slot, the ordinal within the slot. The same key gives the
-    same value whatever was drawn before. `count` is the number of draws made, which the digest covers.
+    same value whatever was drawn before. `count` is the number of draws made.
     """
 
-    __slots__ = ("_prefix", "count", "name")
+    __slots__ = ("_drawn", "_prefix", "count", "name")
 
     def __init__(self, seed: int, name: str) -> None:
         self.name = name
         self.count = 0
         self._prefix = blake2b(seed.to_bytes(8, "big") + name.encode(), digest_size=32, person=b"windtunnel").digest()
+        self._drawn = blake2b(digest_size=16, person=b"draws")
 
     def bits(self, *key: Key, n: int = 64) -> int:
         """Return *n* random bits (at most 512) as an unsigned integer."""
         self.count += 1
         size = (n + 7) // 8
-        return int.from_bytes(blake2b(_encode(key), digest_size=size, key=self._prefix).digest(), "big") >> (
-            size * 8 - n
-        )
+        raw = blake2b(_encode(key), digest_size=size, key=self._prefix).digest()
+        self._drawn.update(raw)
+        return int.from_bytes(raw, "big") >> (size * 8 - n)
+
+    def digest(self) -> str:
+        """Return the digest of every draw so far, in order; each value is a hash of its key, so it covers the keys."""
+        return self._drawn.hexdigest()
 
     def unit(self, *key: Key) -> float:
         """Return a float in [0, 1) with 53 random bits."""
@@ -100,6 +105,10 @@ class Streams:
     def counts(self) -> dict[str, int]:
         """Return the number of draws made of each stream, by name."""
         return {name: stream.count for name, stream in sorted(self._streams.items())}
+
+    def drawn(self) -> Iterator[Stream]:
+        """Yield every stream that was drawn from, by name."""
+        return (stream for _, stream in sorted(self._streams.items()) if stream.count)
 
 
 def _encode(key: tuple[Key, ...]) -> bytes:

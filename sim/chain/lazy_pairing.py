@@ -30,6 +30,8 @@ def _stand_in(name: str, folders: list[str]) -> ModuleType:
     loaded: list[ModuleType] = []
 
     def real(attribute: str) -> Any:
+        if attribute.startswith("__"):  # the import machinery asks every module for `__path__`
+            raise AttributeError(f"module {name!r} has no attribute {attribute!r}")
         if not loaded:
             loaded.append(_load(name, folders))
         return getattr(loaded[0], attribute)
