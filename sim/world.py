@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sim.apps import load as load_app
+from sim.apps import serve as serve_app
 from sim.chain.artifacts import load as load_artifact
 from sim.chain.builder import Builder
 from sim.chain.chain import Chain, ChainConfig
@@ -41,6 +43,7 @@ from sim.market.place import MarketPlace
 from sim.market.pool import Pool
 from sim.market.price import PriceSpec, ReferencePrice
 from sim.market.rival import Rival, RivalSpec
+from sim.market.ticker import make_ticker
 from sim.market.wallet import accounts as market_accounts
 from sim.node.node import Node
 from sim.node.view import NodeView
@@ -51,7 +54,10 @@ from sim.scenario.model import Scenario
 from sim.scenario.references import expand, known_values
 
 ALIAS_PORT = 443
-"""Where a node listens under another name; whatever port the bot dials there leads to it."""
+"""Where a node or an application listens under a name of `hosts`; whatever port the bot dials there leads to it."""
+
+TICKER = "windtunnel:ticker"
+"""The application that ships: the reference prices, as an exchange would publish them (`sim.market.ticker`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,7 @@ class World:
             env, self.chain, self.mempool, recorder, streams, self.pools, self.price, config.slot_ns
         )
         self._fault_choice = faults
+        self._apps = self._load_apps()
 
     def start(self, until_ns: int) -> None:
         """Let everything begin; it happens as the environment steps."""
@@ -161,13 +168,30 @@ class World:
 
     def _add_hosts(self) -> None:
         for host, spec in self.scenario.hosts.items():
-            if spec.app is not None:
-                raise self.scenario.refusal(
-                    ("hosts", host, "app"),
-                    "applications of yours are not served yet; use `node: ...` or `refuse: true`",
-                )
             alias = f"node-{spec.node}" if spec.node else None
-            self.network.add_site(host.lower(), spec.latency, refused=bool(spec.refuse), alias_of=alias)
+            self.network.add_site(
+                host.lower(), spec.latency, refused=bool(spec.refuse), alias_of=alias, any_port=not spec.refuse
+            )
+
+    def _load_apps(self) -> dict[str, Any]:
+        """Return the applications of the user's by host; their modules are read here, before the bot's."""
+        bot, prices = self.scenario.bot, self.scenario.market.price
+        ticker = partial(
+            make_ticker,
+            list(prices),
+            self.price.wei_per_token,
+            lambda: self.env.now,
+            {name: price.step for name, price in prices.items()},
+            self.chain.epoch_s,
+        )
+        apps = {}
+        for host, spec in self.scenario.hosts.items():
+            if spec.app is not None:
+                try:
+                    apps[host.lower()] = load_app(spec.app, str(bot.path) if bot else ".", {TICKER: ticker})
+                except ScenarioError as error:
+                    raise self.scenario.refusal(("hosts", host, "app"), str(error)) from None
+        return apps
 
     async def _serve(self) -> None:
         for name, node in self.nodes.items():
@@ -175,6 +199,8 @@ class World:
         for host, spec in self.scenario.hosts.items():
             if spec.node:
                 await self.nodes[spec.node].listen(host.lower(), ALIAS_PORT)
+        for host, app in self._apps.items():
+            await serve_app(app, host, ALIAS_PORT)
 
     def _faults(self, until_ns: int) -> list[Fault]:
         slowdowns = {name: Slowdowns(self.network.sites[f"node-{name}"]) for name in self.nodes}

@@ -39,6 +39,8 @@ class Site:
         latency: round trip between the bot and here; None is loopback speed.
         refused: True when the scenario declares the host down: it resolves, and refuses connections.
         factor, extra_ns: a fault's hold on the latency: drawn * factor + extra.
+        alias_of: another site whose latency and faults it shares.
+        any_port: whatever port is dialled, the one listener here answers.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Site:
     factor: float = 1.0
     extra_ns: int = 0
     alias_of: str | None = None
+    any_port: bool = False
 
 
 @dataclass(slots=True)
@@ -141,11 +144,17 @@ class Network:
     # Names ------------------------------------------------------------------------------------------------------
 
     def add_site(
-        self, name: str, latency: Latency | None = None, *, refused: bool = False, alias_of: str | None = None
+        self,
+        name: str,
+        latency: Latency | None = None,
+        *,
+        refused: bool = False,
+        alias_of: str | None = None,
+        any_port: bool = False,
     ) -> Site:
-        """Give *name* an address; an alias shares another's listeners and latency."""
+        """Give *name* an address; the arguments are `Site`'s."""
         ip = f"10.0.{len(self.sites) // 250}.{len(self.sites) % 250 + 1}"
-        site = Site(name, ip, latency, refused=refused, alias_of=alias_of)
+        site = Site(name, ip, latency, refused=refused, alias_of=alias_of, any_port=any_port)
         self.sites[name] = site
         self.by_ip[ip] = site
         return site
@@ -224,10 +233,10 @@ class Network:
         self.listeners.pop((listener.site, listener.port), None)
 
     def listener_at(self, site: Site, port: int) -> Listener | None:
-        """Return who takes a connection to *port* of *site*; an alias answers on every port as its node does."""
+        """Return who takes a connection to *port* of *site*, or None if it is refused."""
         if site.refused:
             return None
-        if site.alias_of is None:
+        if not site.any_port:
             return self.listeners.get((site.name, port))
         return next((found for (name, _), found in self.listeners.items() if name == site.name), None)
 
