@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
@@ -26,18 +27,22 @@ class HiddenModules(MetaPathFinder, Loader):
         self._known = known
         self._hooks = hooks
         self._ours: dict[str, ModuleType] = {}
+        self._loggers: dict[str, logging.Logger | logging.PlaceHolder] = {}
 
     def hide(self) -> None:
         """Take everything out of `sys.modules` that a bare interpreter would not have loaded, and watch imports."""
         for name, hook in self._hooks.items():
             if name in sys.modules:
                 hook(sys.modules[name])
-        for name, module in list(sys.modules.items()):
+        for name in list(sys.modules):
             top = name.partition(".")[0]
             if top in OURS:
                 self._ours[name] = sys.modules.pop(name)
             elif name not in self._known and top not in sys.stdlib_module_names:
                 self._hidden[name] = sys.modules.pop(name)
+        for name in list(logging.root.manager.loggerDict):
+            if name.partition(".")[0] not in sys.stdlib_module_names:
+                self._loggers[name] = logging.root.manager.loggerDict.pop(name)
         sys.meta_path.insert(0, self)
 
     def restore(self) -> None:
@@ -89,6 +94,8 @@ class HiddenModules(MetaPathFinder, Loader):
                 module = self._hidden.pop(other)
                 sys.modules.setdefault(other, module)
                 wanted.extend(_mentions(module) & self._hidden.keys())
+            for other in [n for n in self._loggers if n == top or n.startswith(top + ".")]:
+                logging.root.manager.loggerDict.setdefault(other, self._loggers.pop(other))
 
 
 class _HookedLoader(Loader):
