@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from sim.chain.pyevm import make_engine
 from sim.errors import BoundaryError, WindtunnelError
-from sim.host import boundary, wallclock
+from sim.host import boundary, polling, sockets, tls, wallclock
 from sim.host import machine as machines
 from sim.host import signals as virtual_signals
 from sim.host.clock import FAULT, MONITOR
@@ -27,6 +27,7 @@ from sim.host.net import Network
 from sim.host.output import CapturedOutput, LogFile, Redactor
 from sim.host.program import Outcome, Program, prepare, run
 from sim.host.signals import SignalDesk
+from sim.host.sockets import SocketDesk
 from sim.host.thirdparty import take_over_aiodns, take_over_uvloop
 from sim.host.threads import Baton
 from sim.job import KEYS_AT, SHARED_BYTES, Job
@@ -143,6 +144,10 @@ class Flight:
         virtual_signals.install(self.desk)
         os._exit = self._on_exit_at_once
         wallclock.install(self.baton)
+        self.sockets = SocketDesk(self.baton, self.network)
+        for each in (sockets, polling):
+            each.install(self.sockets)
+        tls.install()
         boundary.install()
         self._own_loops()
         os.environ.clear()

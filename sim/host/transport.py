@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from asyncio import transports
 from collections.abc import Callable, Iterable
 from contextvars import Context, copy_context
@@ -18,6 +20,70 @@ HIGH_WATER_BYTES = 64 * 1024
 
 WINDOW_BYTES = 256 * 1024
 """Bytes that may be under way or unread at the other end before writes are buffered here: the sum of both kernels' buffers."""
+
+
+class TransportSocket:
+    """What `get_extra_info("socket")` answers: names, options, and a descriptor that tells whether the stream ended.
+
+    Clients with a pool (httpcore) poll the descriptor of an idle connection before they use it again. Options are
+    accepted and change nothing.
+    """
+
+    family = socket.AF_INET
+    type = socket.SOCK_STREAM
+    proto = socket.IPPROTO_TCP
+
+    def __init__(self, transport: SimTransport) -> None:
+        self._transport = transport
+        self._descriptor: int | None = None
+
+    def fileno(self) -> int:
+        """Return a descriptor that is readable once the other end has closed, -1 when the connection is gone."""
+        if self._transport._lost:
+            return -1
+        if self._descriptor is None:
+            self._descriptor = os.eventfd(int(self._transport._ended), os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        return self._descriptor
+
+    def ended(self) -> None:
+        """Make the descriptor readable."""
+        if self._descriptor is not None:
+            os.eventfd_write(self._descriptor, 1)
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def getsockname(self) -> Any:
+        """Return our address."""
+        return self._transport.get_extra_info("sockname")
+
+    def getpeername(self) -> Any:
+        """Return the other end's address."""
+        return self._transport.get_extra_info("peername")
+
+    def setsockopt(self, *_: Any) -> None:
+        """Accept an option."""
+
+    def getsockopt(self, level: int, optname: int, buflen: int = 0) -> Any:
+        """Return 0, as for an option that is off."""
+        return bytes(buflen) if buflen else 0
+
+    def gettimeout(self) -> float:
+        """Return 0: the loop never blocks on it."""
+        return 0.0
+
+    def settimeout(self, value: float | None) -> None:
+        """Refuse to block, as asyncio's own stand-in does."""
+        if value != 0:
+            raise ValueError("settimeout(): only 0 timeout is allowed on transport sockets")
+
+    def setblocking(self, flag: bool) -> None:
+        """Refuse to block, as asyncio's own stand-in does."""
+        if flag:
+            raise ValueError("setblocking(): transport sockets cannot be blocking")
 
 
 class SimTransport(transports.Transport):
@@ -39,10 +105,20 @@ class SimTransport(transports.Transport):
         self._reading = True
         self._unread: list[bytes] = []
         self._eof_unread = False
+        self._ended = False
+        self._socket: TransportSocket | None = None
         self._pending: list[bytes] = []
         self._outstanding_bytes = 0
         self._write_paused = False
         self._high, self._low = HIGH_WATER_BYTES, HIGH_WATER_BYTES // 4
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Answer what asyncio's own transports answer: the socket's stand-in is made when it is asked for."""
+        if name == "socket":
+            if self._socket is None:
+                self._socket = TransportSocket(self)
+            return self._socket
+        return super().get_extra_info(name, default)
 
     # Reading ----------------------------------------------------------------------------------------------------
 
@@ -85,8 +161,14 @@ class SimTransport(transports.Transport):
         if self._lost or self._closing:
             return
         self._eof_unread = True
+        self._note_end()
         if self._reading:
             self._loop.arrive(self._deliver, context=self._context)
+
+    def _note_end(self) -> None:
+        self._ended = True
+        if self._socket is not None:
+            self._socket.ended()
 
     def _deliver(self) -> None:
         if self._unread and self._reading and not self._closing:
@@ -198,12 +280,15 @@ class SimTransport(transports.Transport):
             self._closing = True
             self._pending.clear()
             self.was_reset = True
+            self._note_end()
             self._loop.arrive(self._connection_lost, error, context=self._context)
 
     def _connection_lost(self, error: Exception | None) -> None:
         if self._lost:
             return
         self._lost = True
+        if self._socket is not None:
+            self._socket.close()
         self.connection.closed(self.side)
         if self._protocol is not None:
             self._protocol.connection_lost(error)
