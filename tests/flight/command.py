@@ -25,6 +25,16 @@ PATIENCE_S = 300.0
 WORLDS_OWN = ("HOME", "LANG", "PATH", "XDG_CACHE_HOME")
 
 
+GOOD = (
+    "stranger", "quiet", "rude", "mirror", "interrupted", "cancelled", "terminated", "entry", "mended/leaks_a_task",
+    "mended/opposite_locks",
+)  # fmt: skip
+BAD = (
+    "leaks_a_task", "raises", "exits_three", "exits_at_once", "kills_itself", "segfaults", "ignores_sigterm",
+    "tells_its_key", "spins", "matches_for_ever", "stuck_in_c", "hoards",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """How a call of the command ended."""

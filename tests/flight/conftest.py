@@ -6,16 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flight.command import ZOO, Call, Flock, once, windtunnel
-
-GOOD = (
-    "stranger", "quiet", "rude", "mirror", "interrupted", "cancelled", "terminated", "entry", "mended/leaks_a_task",
-    "mended/opposite_locks",
-)  # fmt: skip
-BAD = (
-    "leaks_a_task", "raises", "exits_three", "exits_at_once", "kills_itself", "segfaults", "ignores_sigterm",
-    "tells_its_key", "spins", "matches_for_ever", "stuck_in_c", "hoards",
-)  # fmt: skip
+from tests.flight.command import BAD, GOOD, ZOO, Call, Flock, once, windtunnel
 
 
 @pytest.fixture(scope="session")

@@ -42,7 +42,7 @@ say(
     first_path=sys.path[0] == str(Path(__file__).parent),
     optimised=not __debug__,
 )
-say(environ=dict(os.environ), home_is_here=os.environ.get("HOME") == str(Path.cwd()), here=sorted(os.listdir()))
+say(environ=dict(os.environ), home_is_here=os.environ.get("HOME") == str(Path.cwd()), here=sorted(path.name for path in Path().iterdir()))
 say(foreign_modules=before)
 say(handlers=len(logging.root.handlers), level=logging.root.level, loggers=sorted(logging.root.manager.loggerDict))
 say(sigterm=str(signal.getsignal(signal.SIGTERM)), sigint=signal.getsignal(signal.SIGINT) is signal.default_int_handler)
@@ -50,7 +50,9 @@ import prometheus_client  # noqa: E402
 import structlog  # noqa: E402
 
 say(
-    metrics=sorted(name for name in prometheus_client.REGISTRY._names_to_collectors if not name.startswith(("python_", "process_"))),
+    metrics=sorted(
+        name for name in prometheus_client.REGISTRY._names_to_collectors if not name.startswith(("python_", "process_"))
+    ),
     structlog=structlog.is_configured(),
     chance=[random.randrange(10**6) for _ in range(3)],
     gc=gc.isenabled(),

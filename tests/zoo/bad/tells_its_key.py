@@ -12,9 +12,10 @@ from pathlib import Path
 KEY = os.environ["BOT_KEY"]
 RAW = bytes.fromhex(KEY.removeprefix("0x"))
 SPELLINGS = [
-    KEY, KEY.upper(), KEY.removeprefix("0x"), str(int(KEY, 16)), RAW, list(RAW), json.dumps(list(RAW), separators=(",", ":")),
-    base64.b64encode(RAW).decode(), base64.urlsafe_b64encode(RAW).decode(), {"key": KEY}, bytearray(RAW),
+    KEY, KEY.upper(), KEY.removeprefix("0x"), str(int(KEY, 16)), RAW, list(RAW), {"key": KEY}, bytearray(RAW),
+    json.dumps(list(RAW), separators=(",", ":")), base64.b64encode(RAW).decode(), base64.urlsafe_b64encode(RAW).decode(),
 ]  # fmt: skip
+log = logging.getLogger("trade")
 
 
 async def leak():
@@ -26,7 +27,7 @@ async def main():
     for spelling in SPELLINGS:
         print("stdout", spelling)
         print("stderr", spelling, file=sys.stderr)
-        logging.info("logged %s", spelling)
+        log.info("logged %s", spelling)
     for part in (KEY[:20], KEY[20:], "\n"):
         sys.stdout.write(part)
     os.write(1, f"past sys.stdout {KEY}\n".encode())
