@@ -269,24 +269,26 @@ class PyEvmSession:
 
     def _refusal(self, tx: Transaction) -> str | None:
         """Return geth's reason not to include *tx*, in the order in which geth checks."""
-        flat, who = self._flat, f"address {checksum_address(tx.sender)}"
+        flat = self._flat
         nonce, london = flat.get_nonce(tx.sender), self._engine.since["london"]
         if tx.nonce != nonce:
-            return f"nonce too {'low' if tx.nonce < nonce else 'high'}: {who}, tx: {tx.nonce} state: {nonce}"
+            return (
+                f"nonce too {'low' if tx.nonce < nonce else 'high'}: {_who(tx.sender)}, tx: {tx.nonce} state: {nonce}"
+            )
         code_hash = flat.get_code_hash(tx.sender)
         if london and code_hash != EMPTY_HASH and not flat.get_code(tx.sender).startswith(b"\xef\x01\x00"):
-            return f"sender not an eoa: {who}, codehash: 0x{code_hash.hex()}"
+            return f"sender not an eoa: {_who(tx.sender)}, codehash: 0x{code_hash.hex()}"
         if london and tx.max_fee < tx.max_priority_fee:
-            return (f"max priority fee per gas higher than max fee per gas: {who}, "
+            return (f"max priority fee per gas higher than max fee per gas: {_who(tx.sender)}, "
                     f"maxPriorityFeePerGas: {tx.max_priority_fee}, maxFeePerGas: {tx.max_fee}")  # fmt: skip
         if london and tx.max_fee < self._base_fee:
-            return (f"max fee per gas less than block base fee: {who}, "
+            return (f"max fee per gas less than block base fee: {_who(tx.sender)}, "
                     f"maxFeePerGas: {tx.max_fee}, baseFee: {self._base_fee}")  # fmt: skip
         if tx.type == BLOB and tx.max_fee_per_blob_gas < self._state.blob_base_fee:
-            return f"max fee per blob gas less than block blob gas fee: {who}"
+            return f"max fee per blob gas less than block blob gas fee: {_who(tx.sender)}"
         balance = flat.get_balance(tx.sender)
         if balance < tx.cost:
-            return f"insufficient funds for gas * price + value: {who} have {balance} want {tx.cost}"
+            return f"insufficient funds for gas * price + value: {_who(tx.sender)} have {balance} want {tx.cost}"
         if tx.gas > self._env.gas_limit - self._gas_used:
             return "gas limit reached"
         return self._gas_refusal(tx.data, tx.to is None, tx.access_list, tx.gas)
@@ -303,27 +305,28 @@ class PyEvmSession:
         return None
 
     def _check_call(self, request: CallRequest, gas: int) -> None:
-        who = f"address {checksum_address(request.sender)}"
         balance = self._flat.get_balance(request.sender)
         if request.max_fee:
             if request.max_fee < request.max_priority_fee:
                 raise CallRefused(
-                    f"max priority fee per gas higher than max fee per gas: {who}, "
+                    f"max priority fee per gas higher than max fee per gas: {_who(request.sender)}, "
                     f"maxPriorityFeePerGas: {request.max_priority_fee}, maxFeePerGas: {request.max_fee}"
                 )
             if request.max_fee < self._base_fee:
                 raise CallRefused(
-                    f"max fee per gas less than block base fee: {who}, "
+                    f"max fee per gas less than block base fee: {_who(request.sender)}, "
                     f"maxFeePerGas: {request.max_fee}, baseFee: {self._base_fee}"
                 )
             want = gas * request.max_fee + request.value
             if balance < want:
-                raise CallRefused(f"insufficient funds for gas * price + value: {who} have {balance} want {want}")
+                raise CallRefused(
+                    f"insufficient funds for gas * price + value: {_who(request.sender)} have {balance} want {want}"
+                )
         reason = self._gas_refusal(request.data, request.to is None, request.access_list, gas)
         if reason is not None:
             raise CallRefused(f"err: {reason} (supplied gas {gas})")
         if balance < request.value:
-            raise CallRefused(f"err: insufficient funds for transfer: {who} (supplied gas {gas})")
+            raise CallRefused(f"err: insufficient funds for transfer: {_who(request.sender)} (supplied gas {gas})")
 
 
 def _state_class(base: Any) -> Any:
@@ -369,6 +372,10 @@ def checksum_address(address: bytes) -> str:
     digits = address.hex()
     mask = keccak(digits.encode()).hex()
     return "0x" + "".join(d.upper() if int(m, 16) > 7 else d for d, m in zip(digits, mask, strict=False))
+
+
+def _who(address: bytes) -> str:
+    return f"address {checksum_address(address)}"
 
 
 def _logs(computation: Any) -> tuple[Log, ...]:
