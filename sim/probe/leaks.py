@@ -14,6 +14,7 @@ from sim.probe.findings import Findings
 from sim.probe.locks import LockProbe
 from sim.probe.place import Place, Places, stack_of_task
 from sim.probe.tasks import TaskProbe
+from sim.record import Recorder
 
 
 class LeakProbe:
@@ -27,13 +28,13 @@ class LeakProbe:
         self._tasks = tasks
         self._locks = locks
         self._network = network
-        self._last_words: dict[str, None] = {}
+        self._leaked_tasks: int | None = None
 
     def on_main_done(self, loop: SimLoop, main: asyncio.Future[Any]) -> None:
         """The coroutine given to `asyncio.run` is over; what it started should be, too."""
-        for task in self._tasks.pending(loop):
-            if task is main:
-                continue
+        left = [task for task in self._tasks.pending(loop) if task is not main]
+        self._leaked_tasks = (self._leaked_tasks or 0) + len(left)
+        for task in left:
             place = self._places.of_task(task)
             title = f"task {_shown(task)} was still running when the main coroutine returned"
             self._findings.add(
@@ -61,6 +62,11 @@ class LeakProbe:
             error = context.get("exception")
             title = f"{message}: {type(error).__name__}: {error}" if error is not None else message
             self._findings.add("unretrieved_exception", title, place, about=message, gating=_gates(place))
+
+    def finish(self, recorder: Recorder) -> None:
+        """Write how many tasks were left; findings name each place once, however many were left there."""
+        if self._leaked_tasks is not None:
+            recorder.note("metric", "leaked.tasks", value=self._leaked_tasks, type="counter")
 
     def look(self, loops: Iterable[SimLoop]) -> None:
         """The program has ended: name what is still open."""

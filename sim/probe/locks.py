@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import linecache
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -91,10 +94,10 @@ class LockProbe:
             if state.owner
         ]
 
-    def _know(self, lock: asyncio.Lock, frame: Any) -> _State:
+    def _know(self, lock: asyncio.Lock, frame: FrameType) -> _State:
         place = self._places.of_frame(frame)
-        count = self._names[place.scope] = self._names.get(place.scope, 0) + 1
-        name = place.where or "lock"
+        name = _name_of(frame) or place.where or "lock"
+        count = self._names[name] = self._names.get(name, 0) + 1
         state = self._states[lock] = _State(name if count == 1 else f"{name}#{count}", place)
         return state
 
@@ -183,3 +186,19 @@ def watch_thread_locks(recorder: Recorder, now_ns: Callable[[], int]) -> None:
         return taken
 
     SimLock.acquire = acquire  # type: ignore[method-assign]
+
+
+_ASSIGNED = re.compile(r"(\w+)\s*(?::[^=]*)?=\s*(?:\w+\.)*\w*Lock\(")
+
+
+def _name_of(frame: FrameType) -> str | None:
+    """Return what the program calls the lock made at *frame*: `nonce` for `self._nonce_lock = asyncio.Lock()`.
+
+    Where that says no more than "lock", the `name` in the instance's own attributes is it.
+    """
+    found = _ASSIGNED.search(linecache.getline(frame.f_code.co_filename, frame.f_lineno, frame.f_globals))
+    name = found.group(1).strip("_").removesuffix("lock").strip("_") if found else ""
+    if name:
+        return name
+    own = getattr(frame.f_locals.get("self"), "__dict__", {}).get("name")
+    return own if isinstance(own, str) and own.isidentifier() else None
