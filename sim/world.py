@@ -34,7 +34,7 @@ from sim.fault.chain import Reorg, ReorgSpec
 from sim.fault.network import Disconnect, DisconnectSpec, LatencySpec, LatencySpike, Slowdowns
 from sim.fault.schedule import Fault, When, schedule, select, stream_name
 from sim.host.clock import NsEnvironment
-from sim.host.loop import SimLoop
+from sim.host.loop import ServingLoop
 from sim.host.machine import Machine
 from sim.host.net import Network
 from sim.ledger import SUBJECT, Ledger, Token
@@ -111,7 +111,7 @@ class World:
         self.price = _price(scenario, env, streams, recorder)
         self.pools = _pools(scenario, start.addresses)
         self.ledger = self._make_ledger(start.addresses)
-        self.loop = SimLoop(machine, network)
+        self.loop = ServingLoop(machine, network)
         self.nodes = {name: self._make_node(name) for name in scenario.nodes}
         self._place = MarketPlace(
             env, self.chain, self.mempool, recorder, streams, self.pools, self.price, config.slot_ns

@@ -282,7 +282,7 @@ class Dialing(base_events.BaseEventLoop):
 
     def remove_signal_handler(self, sig: int) -> bool:
         """Undo `add_signal_handler`."""
-        return self.signals is not None and self.signals.remove_loop_handler(signal.Signals(sig))
+        return self.signals is not None and self.signals.remove_loop_handler(self, signal.Signals(sig))
 
     # Refused ----------------------------------------------------------------------------------------------------
 

@@ -3,61 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from asyncio import base_events, events
 from collections.abc import Callable
 from contextvars import Context
-from itertools import count
+from heapq import heapify, heappop
 from typing import Any, Protocol
 
 from sim.host import machine as machines
+from sim.host import spin as spins
 from sim.host.clock import LOOP, Call
 from sim.host.dialing import Dialing
 from sim.host.machine import Machine
 from sim.host.net import Network
 from sim.host.signals import SignalDesk
+from sim.host.spin import Spin
+from sim.host.tasks import SimFuture, SimTask
+from sim.host.threads import Baton, Waiter
 
 _set_running_loop = events._set_running_loop
 _get_running_loop = events._get_running_loop
-
-SPIN_REPEATS = 8
-"""Equal turns without an effect after which the time charged per turn begins to double."""
-
-SPIN_HANDLES_MAX = 8
-"""Turns of more callbacks than this are never taken for a spin."""
-
-
-class SimTask(asyncio.Task):  # type: ignore[type-arg]
-    """A task whose hash is its place in the order of first hashing, so that sets of tasks iterate alike everywhere."""
-
-    __slots__ = ("_order",)
-    _orders = count(1)
-
-    def __hash__(self) -> int:
-        try:
-            return self._order
-        except AttributeError:
-            self._order: int = next(SimTask._orders)
-            return self._order
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-
-class SimFuture(asyncio.Future):  # type: ignore[type-arg]
-    """A future with the same hash rule as `SimTask`."""
-
-    __slots__ = ("_order",)
-
-    def __hash__(self) -> int:
-        try:
-            return self._order
-        except AttributeError:
-            self._order: int = next(SimTask._orders)
-            return self._order
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
 
 
 class LoopWatch(Protocol):
@@ -98,6 +64,7 @@ class SimLoop(Dialing):
         self._clock_resolution = 1e-9
         self.machine = machine
         self.network = network
+        self.signals = signals
         self.env = machine.env
         self._base_ns = machine.monotonic_base_ns
         self._selector = self
@@ -105,23 +72,22 @@ class SimLoop(Dialing):
         self._running = False
         self._pumping = False
         self._last_turn_done = False
+        self._idle: Waiter | None = None
         self._free_at_ns = 0
+        self._orders = 0
+        self._labels: dict[str, int] = {}
+        self._stepped: list[SimTask] = []
+        self._turn_handles = 0
+        self._eager_factory: Any = None
+        self.spin = Spin()
         self.activity = 0
         self.turns = 0
+        self.handles = 0
         self.trace = 0
         self.tracing = True
-        self.spin_turns_avoided = 0
-        self._spin_key: tuple[object, ...] | None = None
-        self._spin_repeats = 0
-        self._spin_activity = -1
-        self._turn_handles = 0
-        self._labels: dict[str, int] = {}
-        self.signals = signals
         self.watched = False
         self.watch: LoopWatch | None = None
         self.main: asyncio.Future[Any] | None = None
-        self._stepped: list[SimTask] = []
-        self.handles = 0
 
     # Clock and poll ---------------------------------------------------------------------------------------------
 
@@ -133,24 +99,36 @@ class SimLoop(Dialing):
 
     def select(self, timeout: float | None) -> tuple[()]:
         """Stand in for a selector: arrivals are already in the ready queue, so only the turn is noted."""
-        ready = self._ready
+        if self._scheduled:
+            self._take_due_timers()
+        env, ready = self.env, self._ready
         n = self._turn_handles = len(ready)
         self.turns += 1
         self.handles += n
-        self.env.beat()
+        if env.pulse is not None:
+            env.beat()
         if self._stepped:
             self._note_done()
         if self.tracing:
-            self.trace = hash((self.trace, self.env._now, *[self._label(handle._callback) for handle in ready]))
-        if n <= SPIN_HANDLES_MAX and self.activity == self._spin_activity:
-            key = tuple([getattr(handle._callback, "__self__", handle._callback) for handle in ready])
-            self._spin_repeats = self._spin_repeats + 1 if key == self._spin_key else 0
-            self._spin_key = key
+            self.trace = hash((self.trace, env._now, *map(self._label, ready)))
+        spin, activity = self.spin, self.activity
+        if activity == spin.activity and 0 < n <= spins.HANDLES_MAX and spins.is_step(ready[0]):
+            spin.look(ready, activity)
         else:
-            self._spin_activity = self.activity
-            self._spin_repeats = 0
-            self._spin_key = None
+            spin.activity = activity
+            if spin.repeats:
+                spin.reset(activity)
         return ()
+
+    def _take_due_timers(self) -> None:
+        """Move due timers to the ready queue, as `_run_once` is about to, so that the turn is seen whole."""
+        machine, scheduled, ready = self.machine, self._scheduled, self._ready
+        now_ns = self.env._now + machine.debt_ns + machine.cost.clock_read_ns
+        end = (self._base_ns + now_ns) / 1e9 + self._clock_resolution
+        while scheduled and scheduled[0]._when < end:
+            handle = heappop(scheduled)
+            handle._scheduled = False
+            ready.append(handle)
 
     def _note_done(self) -> None:
         stepped, self._stepped = self._stepped, []
@@ -160,12 +138,13 @@ class SimLoop(Dialing):
                 if task.done():
                     watch.on_done(self, task)
 
-    def _label(self, callback: Any) -> int:
+    def _label(self, handle: events.Handle) -> int:
+        callback: Any = handle._callback
         owner = getattr(callback, "__self__", None)
         if type(owner) is SimTask:
             if self.watched:
                 self._stepped.append(owner)
-            return hash(owner)
+            return owner._order
         name = getattr(callback, "__qualname__", None) or type(callback).__qualname__
         label = self._labels.get(name)
         if label is None:
@@ -181,47 +160,24 @@ class SimLoop(Dialing):
 
     # Starting turns ---------------------------------------------------------------------------------------------
 
-    def _call_soon(
-        self, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None
-    ) -> events.Handle:
-        handle = events.Handle(callback, args, self, context)
-        if handle._source_traceback:
-            del handle._source_traceback[-1]
-        self._ready.append(handle)
-        if not self._pumping:
-            self._wake()
-        return handle
-
-    def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> asyncio.TimerHandle:
-        """Schedule *callback* at *when* on this loop's clock, as stock asyncio does."""
-        timer = super().call_at(when, callback, *args, context=context)
-        self.activity += 1
-        if not self._pumping:
-            self._arm_timer()
-        return timer
-
     def arrive(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> None:
         """Enqueue a callback for something that came from outside: a packet, a signal, a finished job."""
         self.activity += 1
         self._ready.append(events.Handle(callback, args, self, context))
-        if not self._pumping:
-            self._wake()
-
-    def start_serving(self) -> None:
-        """Let this loop run whenever the environment does, without `run_forever` (the world's loop)."""
-        self._running = True
         self._wake()
 
     def _wake(self) -> None:
-        if self._running:
-            self._arm(max(self.env._now, self._free_at_ns))
+        if self._running and not self._pumping:
+            self._arm(max(self.machine.now_ns(), self._free_at_ns))
 
-    def _arm_timer(self) -> None:
-        if self._running and self._scheduled:
-            when = self._scheduled[0]._when
-            self._arm(max(self._due_ns(when), self._free_at_ns, self.env._now))
+    def _rearm(self) -> None:
+        """Arm the next turn after one has ended, or at the start."""
+        if self._ready or self._stopping:
+            self._wake()
+            return
+        timer = self._next_timer()
+        if timer is not None and self._running:
+            self._arm(max(self._due_ns(timer._when), self._free_at_ns, self.env._now))
 
     def _arm(self, t_ns: int) -> None:
         armed = self._pump_at
@@ -235,23 +191,61 @@ class SimLoop(Dialing):
         whole, fraction = divmod(when, 1.0)
         return int(whole) * 1_000_000_000 + round(fraction * 1e9) - self._base_ns
 
+    def _next_timer(self) -> asyncio.TimerHandle | None:
+        """Return the earliest timer that is not cancelled.
+
+        Those before it leave the heap as `_run_once` would make them leave: how it does that decides later ties.
+        """
+        scheduled = self._scheduled
+        if scheduled and scheduled[0]._cancelled:
+            count = len(scheduled)
+            if (
+                count > base_events._MIN_SCHEDULED_TIMER_HANDLES
+                and self._timer_cancelled_count / count > base_events._MIN_CANCELLED_TIMER_HANDLES_FRACTION
+            ):
+                for handle in scheduled:
+                    handle._scheduled = not handle._cancelled
+                scheduled = self._scheduled = [handle for handle in scheduled if not handle._cancelled]
+                heapify(scheduled)
+                self._timer_cancelled_count = 0
+            else:
+                while scheduled and scheduled[0]._cancelled:
+                    self._timer_cancelled_count -= 1
+                    heappop(scheduled)._scheduled = False
+        return scheduled[0] if scheduled else None
+
+    def _timer_due(self) -> bool:
+        timer = self._next_timer() if self._scheduled else None
+        return timer is not None and self._due_ns(timer._when) <= self.env._now
+
+    # Turning ----------------------------------------------------------------------------------------------------
+
     def _pump(self) -> None:
         self._pump_at = None
         if not self._running or self._pumping:
             return
-        self._run_on_this_thread()
+        idle, self._idle = self._idle, None
+        if idle is not None:
+            assert self.machine.baton is not None
+            self.machine.baton.hand_over(idle)
+        else:
+            self._turn_until_idle()
 
-    def _run_on_this_thread(self) -> None:
-        env, machine, cost = self.env, self.machine, self.machine.cost
+    def _turn_until_idle(self) -> None:
+        """Take turns until nothing is ready or something else of the environment is due."""
+        env, machine, spin = self.env, self.machine, self.spin
+        iteration_ns, handle_ns = machine.cost.iteration_ns, machine.cost.handle_ns
         outer, outer_machine = _get_running_loop(), machines.running
         _set_running_loop(self)
         machines.running = machine
         self._pumping = True
+        end_ns = env._now
         try:
             while self._ready or self._stopping or self._timer_due():
                 self._run_once()
-                end_ns = machine.settle_ns() + self._turn_cost_ns(cost.iteration_ns, cost.handle_ns)
-                self._free_at_ns = end_ns
+                end_ns = machine.settle_ns() + iteration_ns + self._turn_handles * handle_ns
+                if spin.repeats > spins.REPEATS:
+                    end_ns = self._stretched(end_ns)
                 if self._stopping:
                     self._last_turn_done = True
                     break
@@ -260,38 +254,38 @@ class SimLoop(Dialing):
                 env._now = end_ns
         finally:
             self._pumping = False
+            self._free_at_ns = end_ns
             machines.running = outer_machine
             _set_running_loop(outer)
         if not self._stopping:
-            if self._ready:
-                self._wake()
-            else:
-                self._arm_timer()
+            self._rearm()
 
-    def _timer_due(self) -> bool:
-        scheduled = self._scheduled
-        return bool(scheduled) and self._due_ns(scheduled[0]._when) <= self.env._now
+    def _stretched(self, end_ns: int) -> int:
+        """Return when a turn of a poll ends that would end at *end_ns*."""
+        cost = self.machine.cost
+        cost_ns = cost.iteration_ns + self._turn_handles * cost.handle_ns
+        start_ns = end_ns - cost_ns
+        timer = self._next_timer()
+        limit_ns = min(self.env.peek(), self._due_ns(timer._when) if timer is not None else float("inf")) - start_ns
+        clock_read = start_ns - self.env._now > cost.clock_read_ns  # `_run_once` reads it once itself
+        return start_ns + self.spin.stretched(cost_ns, limit_ns, clock_read)
 
-    def _turn_cost_ns(self, iteration_ns: int, handle_ns: int) -> int:
-        cost_ns = iteration_ns + self._turn_handles * handle_ns
-        doublings = self._spin_repeats - SPIN_REPEATS
-        if doublings < 0 or not cost_ns:
-            return cost_ns
-        limit_ns = int(min(self.env.peek(), self._head_due_ns())) - self.env._now
-        jump_ns = max(cost_ns, min(cost_ns << min(doublings, 40), limit_ns))
-        self.spin_turns_avoided += jump_ns // cost_ns - 1
-        return jump_ns
-
-    def _head_due_ns(self) -> float:
-        return self._due_ns(self._scheduled[0]._when) if self._scheduled else float("inf")
+    @property
+    def spin_turns_avoided(self) -> int:
+        """Return how many turns of polls were not taken, because longer ones stood for them."""
+        return self.spin.turns_avoided
 
     def stop(self) -> None:
         """Stop after the turn that is running, or after the next one."""
         super().stop()
-        if not self._pumping:
-            self._wake()
+        self._wake()
 
     # Tasks ------------------------------------------------------------------------------------------------------
+
+    def next_order(self) -> int:
+        """Return the next number for a task or future of this loop."""
+        self._orders += 1
+        return self._orders
 
     def create_future(self) -> SimFuture:
         """Create a future of this loop."""
@@ -302,28 +296,29 @@ class SimLoop(Dialing):
         self._check_closed()
         self.activity += 1
         if self._task_factory is not None:
-            return super().create_task(coro, name=name, context=context, **kwargs)
-        task = SimTask(coro, loop=self, name=name, context=context, **kwargs)
-        if task._source_traceback:
-            del task._source_traceback[-1]
+            task = super().create_task(coro, name=name, context=context, **kwargs)
+        else:
+            task = SimTask(coro, loop=self, name=name, context=context, **kwargs)
+            if task._source_traceback:
+                del task._source_traceback[-1]
         if self.watch is not None:
             self.watch.on_created(self, task)
+            if task.done():  # an eager task that never waited
+                self.watch.on_done(self, task)
         return task
 
-    def run_until_complete(self, future: Any) -> Any:
-        """Run until *future* is done; the first one is the program's main coroutine on this loop."""
-        if self.main is not None:
-            return super().run_until_complete(future)
-        if not asyncio.isfuture(future):
-            future = asyncio.ensure_future(future, loop=self)
-            future._log_destroy_pending = False
-        self.main = future
-        try:
-            return super().run_until_complete(future)
-        finally:
-            self._note_done()
-            if self.watch is not None and future.done():
-                self.watch.on_main_done(self, future)
+    def set_task_factory(self, factory: Any) -> None:
+        """Set what makes tasks, as stock asyncio does; its own eager factory makes tasks of ours."""
+        super().set_task_factory(factory)
+        if factory is not None and factory is getattr(asyncio, "eager_task_factory", None):
+            self._task_factory = asyncio.create_eager_task_factory(SimTask)
+            self._eager_factory = self._task_factory
+
+    def get_task_factory(self) -> Any:
+        """Return what `set_task_factory` was given."""
+        if self._task_factory is not None and self._task_factory is self._eager_factory:
+            return asyncio.eager_task_factory
+        return super().get_task_factory()
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Tell the watch, then do what stock asyncio does."""
@@ -333,32 +328,106 @@ class SimLoop(Dialing):
 
     # Running ----------------------------------------------------------------------------------------------------
 
+    def run_until_complete(self, future: Any) -> Any:
+        """Run until *future* is done; the first one is the program's main coroutine on this loop."""
+        self._check_closed()
+        self._check_running()
+        if self.main is not None:
+            return super().run_until_complete(future)
+        main: asyncio.Future[Any] = future
+        ours = not asyncio.isfuture(future)
+        if ours:
+            main = asyncio.ensure_future(future, loop=self)
+            main._log_destroy_pending = False
+        self.main = main
+        try:
+            return super().run_until_complete(main)
+        except BaseException:
+            if ours and main.done() and not main.cancelled():
+                main.exception()  # what it raised is raised here, so nobody shall be told that it got lost
+            raise
+        finally:
+            self._note_done()
+            if self.watch is not None and main.done():
+                self.watch.on_main_done(self, main)
+
     def run_forever(self) -> None:
         """Run until `stop`; the world runs along, since both wait on one environment."""
         self._check_closed()
         self._check_running()
         self._set_coroutine_origin_tracking(self._debug)
-        old_hooks = base_events.sys.get_asyncgen_hooks()
-        env = self.env
+        old_hooks = sys.get_asyncgen_hooks()
+        baton = self.machine.baton
         try:
             self._thread_id = threading.get_ident()
-            base_events.sys.set_asyncgen_hooks(
-                firstiter=self._asyncgen_firstiter_hook, finalizer=self._asyncgen_finalizer_hook
-            )
+            sys.set_asyncgen_hooks(firstiter=self._asyncgen_firstiter_hook, finalizer=self._asyncgen_finalizer_hook)
             _set_running_loop(self)
             self._running = True
             self._free_at_ns = max(self._free_at_ns, self.machine.settle_ns())
-            if self._ready or self._stopping:
-                self._wake()
-            else:
-                self._arm_timer()
+            self._rearm()
             self._last_turn_done = False
             while not self._last_turn_done:
-                env.step()
+                if baton is None or baton.current is None:
+                    self.env.step()
+                else:
+                    self._wait_on_thread(baton)
         finally:
             self._running = False
             self._stopping = False
+            self._idle = None
             self._thread_id = None
             _set_running_loop(None)
             self._set_coroutine_origin_tracking(False)
-            base_events.sys.set_asyncgen_hooks(*old_hooks)
+            sys.set_asyncgen_hooks(*old_hooks)
+
+    def _wait_on_thread(self, baton: Baton) -> None:
+        """Wait for the next turn on a thread of the bot's, which does not drive the environment, and take it."""
+
+        def wait(waiter: Waiter) -> None:
+            self._idle = waiter
+
+        baton.block("the next turn of its loop", None, wait)
+        self._turn_until_idle()
+
+    def close(self) -> None:
+        """Close the loop as stock asyncio does; its signal handlers go with it."""
+        super().close()
+        if self.signals is not None:
+            self.signals.forget(self)
+
+
+class ServingLoop(SimLoop):
+    """A loop of the world: from `start_serving` on it runs whenever the environment does, and nobody runs it.
+
+    World code may call it from outside its turns, so whatever is scheduled wakes it.
+    """
+
+    def start_serving(self) -> None:
+        """Begin."""
+        self._running = True
+        self._rearm()
+
+    def _call_soon(
+        self, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None
+    ) -> events.Handle:
+        handle = super()._call_soon(callback, args, context)
+        self._wake()
+        return handle
+
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Schedule *callback* at *when* on this loop's clock, as stock asyncio does."""
+        timer = super().call_at(when, callback, *args, context=context)
+        if not self._pumping:
+            self._rearm()
+        return timer
+
+    def _turn_until_idle(self) -> None:
+        """Keep async generators of the world apart from the bot's, whose loop may be running on this thread."""
+        hooks = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(firstiter=self._asyncgen_firstiter_hook, finalizer=self._asyncgen_finalizer_hook)
+        try:
+            super()._turn_until_idle()
+        finally:
+            sys.set_asyncgen_hooks(*hooks)

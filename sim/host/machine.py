@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sim.host.clock import NsEnvironment
-from sim.units import S, US
+from sim.units import US, S
+
+if TYPE_CHECKING:  # batons build on machines
+    from sim.host.threads import Baton
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class Machine:
     runs the code pays it off when the code yields.
     """
 
-    __slots__ = ("cost", "debt_ns", "env", "epoch_ns", "monotonic_base_ns", "site")
+    __slots__ = ("baton", "cost", "debt_ns", "env", "epoch_ns", "monotonic_base_ns", "site")
 
     def __init__(
         self,
@@ -54,6 +58,7 @@ class Machine:
         self.monotonic_base_ns = monotonic_base_ns
         self.cost = cost
         self.debt_ns = 0
+        self.baton: Baton | None = None  # whoever hands out the right to run sets it
 
     def now_ns(self) -> int:
         """Return this machine's instant on the environment's clock, unpaid work included."""

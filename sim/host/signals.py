@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from sim.host import machine as machines
+from sim.host.boundary import refuse
 
 if TYPE_CHECKING:  # the loop builds on this module
     from sim.host.loop import SimLoop
@@ -15,10 +20,14 @@ if TYPE_CHECKING:  # the loop builds on this module
 Handler = Callable[[int, Any], Any] | int | signal.Handlers | None
 
 _IGNORED_BY_DEFAULT = {signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH, signal.SIGCONT}
+_BLOCKING = ("pause", "sigwait", "sigwaitinfo", "sigtimedwait", "pthread_sigmask")
 
 
 class SignalDesk:
     """The bot process's signal dispositions.
+
+    A loop's handlers work as asyncio's do: they hang on the wake-up descriptor, which every signal writes to that has a
+    Python handler. So a `signal.signal` after `loop.add_signal_handler` adds to it: both are called.
 
     Args:
         on_default: told the signal whose default disposition ends the process.
@@ -27,51 +36,79 @@ class SignalDesk:
     def __init__(self, on_default: Callable[[int], None]) -> None:
         self.on_default = on_default
         self._handlers: dict[int, Handler] = {signal.SIGINT: signal.default_int_handler}
-        self._loop_handlers: dict[int, tuple[SimLoop, asyncio.Handle]] = {}
+        self._loop_handlers: dict[SimLoop, dict[int, asyncio.Handle]] = {}
+        self._woken: SimLoop | None = None  # the loop whose descriptor is the process's wake-up descriptor
 
     def signal(self, signalnum: int, handler: Handler, /) -> Handler:
         """Set a handler, as `signal.signal` does; return the one before."""
         number = signal.Signals(signalnum)
         if not callable(handler) and handler not in (signal.SIG_IGN, signal.SIG_DFL):
             raise TypeError("signal handler must be signal.SIG_IGN, signal.SIG_DFL, or a callable object")
+        if threading.current_thread() is not threading.main_thread():
+            raise ValueError("signal only works in main thread of the main interpreter")
         if number in (signal.SIGKILL, signal.SIGSTOP):
             raise OSError(22, "Invalid argument")
         before = self.getsignal(number)
-        self._loop_handlers.pop(number, None)
         self._handlers[number] = handler
         return before
 
     def getsignal(self, signalnum: int, /) -> Handler:
         """Return the handler in force, as `signal.getsignal` does."""
-        number = signal.Signals(signalnum)
-        if number in self._loop_handlers:
-            return _handled_by_loop
-        return self._handlers.get(number, signal.SIG_DFL)
+        return self._handlers.get(signal.Signals(signalnum), signal.SIG_DFL)
 
     def add_loop_handler(self, loop: SimLoop, signalnum: int, handle: asyncio.Handle) -> None:
         """Deliver *signalnum* as a callback of *loop* from now on."""
-        self._loop_handlers[signalnum] = (loop, handle)
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError("set_wakeup_fd only works in main thread of the main interpreter")
+        self.signal(signalnum, _handled_by_loop)
+        self._loop_handlers.setdefault(loop, {})[signalnum] = handle
+        self._woken = loop
 
-    def remove_loop_handler(self, signalnum: int) -> bool:
+    def remove_loop_handler(self, loop: SimLoop, signalnum: int) -> bool:
         """Undo `add_loop_handler`; return whether there was one."""
-        if self._loop_handlers.pop(signalnum, None) is None:
+        mine = self._loop_handlers.get(loop, {})
+        if mine.pop(signalnum, None) is None:
             return False
-        self._handlers[signalnum] = signal.default_int_handler if signalnum == signal.SIGINT else signal.SIG_DFL
+        self.signal(signalnum, signal.default_int_handler if signalnum == signal.SIGINT else signal.SIG_DFL)
+        if not mine:
+            del self._loop_handlers[loop]
+            self._woken = None
         return True
 
-    def deliver(self, signalnum: int) -> None:
-        """Do what the process would do on *signalnum*; runs on the main thread, between callbacks."""
+    def forget(self, loop: SimLoop) -> None:
+        """A loop was closed: remove its handlers."""
+        for signalnum in list(self._loop_handlers.get(loop, ())):
+            self.remove_loop_handler(loop, signalnum)
+
+    def deliver(self, signalnum: int, /) -> None:
+        """Do what the process would do on *signalnum*; Python handlers run on the main thread, between callbacks."""
         number = signal.Signals(signalnum)
-        found = self._loop_handlers.get(number)
-        if found is not None:
-            loop, handle = found
-            loop.arrive(handle._run)
+        if threading.current_thread() is not threading.main_thread():
+            env = machines.running.env
+            env.at(machines.running.now_ns(), self.deliver, number)
             return
         handler = self._handlers.get(number, signal.SIG_DFL)
-        if callable(handler) and handler is not signal.SIG_DFL and handler is not signal.SIG_IGN:
+        if handler == signal.SIG_IGN:
+            return
+        if handler == signal.SIG_DFL:
+            if number not in _IGNORED_BY_DEFAULT:
+                self.on_default(number)
+            return
+        assert callable(handler)
+        try:
             handler(number, sys._getframe())
-        elif handler is signal.SIG_DFL and number not in _IGNORED_BY_DEFAULT:
-            self.on_default(number)
+        finally:
+            self._wake_loop(number)
+
+    def _wake_loop(self, number: int) -> None:
+        """Do what a loop does on the byte that the wake-up descriptor got, whether or not the handler raised."""
+        loop = self._woken
+        if loop is not None:
+            handle = self._loop_handlers[loop].get(number)
+            if handle is not None:
+                loop.arrive(handle._run)
+            else:
+                loop._write_to_self()
 
 
 def _handled_by_loop(signum: int, frame: object) -> None:
@@ -85,20 +122,42 @@ def install(desk: SignalDesk) -> None:
 
     def kill(target: int, signalnum: int, /) -> None:
         if target in (pid, 0):
-            desk.deliver(signalnum)
+            if signalnum:
+                desk.deliver(signalnum)
         elif signalnum == 0:
             real_kill(target, 0)
         else:
             raise PermissionError(1, "Operation not permitted")
 
-    def no_timer(*args: object) -> None:
+    def pthread_kill(thread_id: int, signalnum: int, /) -> None:
+        desk.deliver(signalnum)
+
+    def interrupt_main(signum: int = signal.SIGINT, /) -> None:
+        desk.deliver(signum)
+
+    def no_timer(*args: object) -> NoReturn:
         raise OSError(38, "interval timers are not simulated: use asyncio.timeout or loop.call_later")
 
-    signal.signal = desk.signal  # type: ignore[assignment]
-    signal.getsignal = desk.getsignal
-    signal.raise_signal = desk.deliver
-    signal.set_wakeup_fd = lambda fd, *, warn_on_full_buffer=True: -1
-    signal.siginterrupt = lambda signalnum, flag: None
-    signal.setitimer = no_timer
-    signal.alarm = no_timer
+    taken_over: dict[str, Callable[..., Any]] = {
+        "signal": desk.signal,
+        "getsignal": desk.getsignal,
+        "raise_signal": desk.deliver,
+        "pthread_kill": pthread_kill,
+        "set_wakeup_fd": lambda fd, *, warn_on_full_buffer=True: -1,
+        "siginterrupt": lambda signalnum, flag: None,
+        "setitimer": no_timer,
+        "alarm": no_timer,
+        **{name: _refusing(name) for name in _BLOCKING},
+    }
+    for name, function in taken_over.items():
+        setattr(signal, name, function)
+    _thread.interrupt_main = interrupt_main
     os.kill = kill
+
+
+def _refusing(name: str) -> Callable[..., NoReturn]:
+    def function(*args: object) -> NoReturn:
+        refuse(f"signal.{name}", "use signal.signal, loop.add_signal_handler or threading.Event")
+
+    function.__name__ = function.__qualname__ = name
+    return function

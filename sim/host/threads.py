@@ -33,11 +33,12 @@ SWITCH_COST_NS = 5 * US
 class Waiter:
     """One thread's wait for one thing."""
 
-    __slots__ = ("done", "thread", "timed_out", "what")
+    __slots__ = ("done", "since_ns", "thread", "timed_out", "what")
 
     def __init__(self, thread: BatonThread | None, what: object) -> None:
         self.thread = thread
         self.what = what
+        self.since_ns = 0
         self.done = False
         self.timed_out = False
 
@@ -62,6 +63,7 @@ class Baton:
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
+        machine.baton = self
         self.env: NsEnvironment = machine.env
         self.main_ident = _real_ident()
         self.main_gate = _real_allocate()
@@ -109,6 +111,7 @@ class Baton:
         self.by_ident.pop(thread.ident, None)
         for waiter in thread.joiners:
             self.wake(waiter)
+        self.machine.settle_ns()
         self.current = None
         self.main_gate.release()
 
@@ -129,7 +132,7 @@ class Baton:
         thread = self.current
         waiter = Waiter(thread, what)
         enlist(waiter)
-        since_ns = self.machine.settle_ns()
+        since_ns = waiter.since_ns = self.machine.settle_ns()
         timer = None
         if timeout_ns is not None:
             timer = self.env.at(since_ns + timeout_ns, self._expire, waiter, priority=LOOP)
@@ -153,14 +156,16 @@ class Baton:
     def wake(self, waiter: Waiter) -> None:
         """End a wait; the waiting thread runs after `SWITCH_COST_NS`."""
         if not waiter.done:
-            self.env.at(self.machine.now_ns() + SWITCH_COST_NS, self._continue, waiter, priority=LOOP)
+            t_ns = max(self.machine.now_ns(), waiter.since_ns) + SWITCH_COST_NS
+            self.env.at(t_ns, self.hand_over, waiter, priority=LOOP)
 
     def _expire(self, waiter: Waiter) -> None:
         if not waiter.done:
             waiter.timed_out = True
-            self._continue(waiter)
+            self.hand_over(waiter)
 
-    def _continue(self, waiter: Waiter) -> None:
+    def hand_over(self, waiter: Waiter) -> None:
+        """End a wait now: its thread runs until it waits again. For events of the environment."""
         if waiter.done:
             return
         waiter.done = True

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
+from sim.host.tasks import coroutine_frames
+
 _HARNESS = str(Path(__file__).resolve().parent.parent)
 _STDLIB = sysconfig.get_path("stdlib")
 _SITE = tuple({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
@@ -103,26 +105,6 @@ def _library(package: str) -> str:
     except PackageNotFoundError:  # a distribution of another name: slower, so only now
         names = packages_distributions().get(package)
         return f"library {names[0]} {version(names[0])}" if names else f"library {package} unknown"
-
-
-def coroutine_frames(coroutine: Any) -> list[FrameType]:
-    """Return the frames a suspended coroutine waits in, outermost first."""
-    frames = []
-    while coroutine is not None:
-        frame = (
-            getattr(coroutine, "cr_frame", None)
-            or getattr(coroutine, "gi_frame", None)
-            or getattr(coroutine, "ag_frame", None)
-        )
-        if frame is None:
-            break
-        frames.append(frame)
-        coroutine = (
-            getattr(coroutine, "cr_await", None)
-            or getattr(coroutine, "gi_yieldfrom", None)
-            or getattr(coroutine, "ag_await", None)
-        )
-    return frames
 
 
 def stack_of_task(task: asyncio.Task[Any]) -> list[str]:

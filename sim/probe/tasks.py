@@ -6,7 +6,8 @@ import asyncio
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sim.host.loop import SimLoop, SimTask
+from sim.host.loop import SimLoop
+from sim.host.tasks import SimTask
 from sim.record import Recorder
 
 

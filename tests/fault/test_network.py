@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sim.fault.network import Disconnect, DisconnectSpec, LatencySpec, LatencySpike, Slowdowns
 from sim.fault.schedule import When, schedule
 from sim.host.clock import NsEnvironment
-from sim.host.loop import SimLoop
+from sim.host.loop import ServingLoop, SimLoop
 from sim.host.machine import Machine
 from sim.host.net import Network, Site
 from sim.rng import Stream, Streams
@@ -43,7 +43,7 @@ class EchoWorld:
         self.streams = Streams(1)
         self.network = Network(self.env, self.streams, None)
         self.network.add_site("node-a", Constant(20 * MS))
-        self.server = SimLoop(Machine(self.env, "node-a", epoch_ns=0), self.network)
+        self.server = ServingLoop(Machine(self.env, "node-a", epoch_ns=0), self.network)
         self.client = SimLoop(Machine(self.env, "bot", epoch_ns=0), self.network)
         self.server.start_serving()
         self.serving = self.server.create_task(serve_echo(self.server))

@@ -7,7 +7,7 @@ import aiohttp
 from aiohttp.resolver import ThreadedResolver
 
 from sim.host.clock import NsEnvironment
-from sim.host.loop import SimLoop
+from sim.host.loop import ServingLoop, SimLoop
 from sim.host.machine import Machine
 from sim.host.net import Network
 from sim.node.node import Node
@@ -51,7 +51,7 @@ def fly() -> tuple[list[Any], str]:
     world, env = SmallWorld(), NsEnvironment()
     network = Network(env, Streams(1), None)
     network.add_site("node-a", OneMillisecond())
-    serving = SimLoop(Machine(env, "node-a", epoch_ns=0), network)
+    serving = ServingLoop(Machine(env, "node-a", epoch_ns=0), network)
     flying = SimLoop(Machine(env, "bot", epoch_ns=0), network)
     serving.start_serving()
     node = Node("a", NodeView(world.chain, world.mempool), serving, world.recorder, LABELS)
