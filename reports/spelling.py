@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sim.metric import METRICS, Threshold
 from sim.units import ETHER, GWEI, S, format_ns
@@ -14,6 +16,18 @@ _SMALL_ETHER_WEI = 10**12
 _BYTE_STEP = 1024
 _TIME_TICKS_MAX = 9
 _TIME_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400, 604_800)
+
+
+def spell_cpu(header: Mapping[str, Any]) -> str:
+    """Return what a run's header says of the bot's CPU time.
+
+    >>> spell_cpu({}), spell_cpu({"cpu_functions": 1})
+    ('CPU time not modelled', 'CPU time modelled for 1 function')
+    """
+    count = header.get("cpu_functions")
+    if not isinstance(count, int) or count < 1:
+        return "CPU time not modelled"
+    return f"CPU time modelled for {count} function{'' if count == 1 else 's'}"
 
 
 def spell(value: float | None, unit: str) -> str:

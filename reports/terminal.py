@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.gate import Judged
-from reports.spelling import NOTHING, plain, spell, spell_threshold_value
+from reports.spelling import NOTHING, plain, spell, spell_cpu, spell_threshold_value
 from sim.verdict import Finding, Verdict
 
 STYLES = {"pass": "bold green", "fail": "bold red", "inconclusive": "bold yellow"}
@@ -39,6 +39,7 @@ def print_verdict(verdict: Verdict, console: Console, report: Path | None = None
     console.print(line)
     for reason in verdict.reasons():
         console.print(Text(f"         {plain(reason)}"), soft_wrap=True)
+    console.print(Text(f"note     {spell_cpu(header)}"))
     console.print(Text(f"replay   {plain(header.get('replay', ''))}"), soft_wrap=True)
     if report is not None:
         console.print(Text(f"report   {plain(report)}"), soft_wrap=True)

@@ -16,9 +16,11 @@ from typing import Any, NoReturn
 
 from sim.chain.pyevm import make_engine
 from sim.errors import BoundaryError, WindtunnelError
+from sim.functions import MAIN
 from sim.host import boundary, polling, sockets, tls, wallclock
 from sim.host import machine as machines
 from sim.host import signals as virtual_signals
+from sim.host.charge import Charges
 from sim.host.clock import FAULT, MONITOR
 from sim.host.loop import SimLoop
 from sim.host.machine import Machine
@@ -38,6 +40,7 @@ from sim.probe.place import Place, Places, stack_of_task
 from sim.probe.tasks import TaskProbe
 from sim.record import Recorder
 from sim.rng import Streams
+from sim.scenario.costs import source_of
 from sim.scenario.references import expand
 from sim.units import MINUTE
 from sim.world import World
@@ -67,6 +70,7 @@ class Flight:
         self.scenario = job.scenario
         assert job.scenario.bot is not None, "a flight needs a bot"
         self.bot = job.scenario.bot
+        self.charges = Charges(self.bot.cpu, machine, streams)
         self.recorder = Recorder((self.folder / "record.jsonl.zst").open("wb"), lambda: self.env.now)
         self.loops: list[SimLoop] = []
         self.main_loop_done = False
@@ -97,7 +101,7 @@ class Flight:
         machines.running = self.machine
         self.env.pulse = memoryview(self._shared)[:KEYS_AT].cast("Q")
         self.env.pulse[1] = 1
-        outcome = run(program)
+        outcome = run(program, self.charges.compile)
         self._returned(outcome)
 
     def _build(self) -> None:
@@ -110,6 +114,7 @@ class Flight:
             self.scenario, self.streams, self.env, self.network, world_machine, self.recorder, engine,
             cache=Path(job.cache), lock_hash=job.lock_hash, faults=job.faults,
         )  # fmt: skip
+        self._check_costs()
         secrets = [bytes.fromhex(each) for each in job.secrets]
         self.redactor = Redactor([*self.world.people.keys, *secrets])
         keys = b"".join(self.world.people.keys)
@@ -120,6 +125,16 @@ class Flight:
         self.world.start(self.scenario.duration)
         while self.env.peek() <= 0:
             self.env.step()
+
+    def _check_costs(self) -> None:
+        """Refuse costs of a module that the world has loaded already: it is shared, and stays as it is."""
+        for name in self.bot.cpu:
+            module = name.partition(":")[0]
+            loaded = getattr(sys.modules.get(module), "__file__", None)
+            source = source_of(module, self.bot.script, self.bot.path)
+            if module != MAIN and loaded is not None and source is not None and Path(loaded) == source:
+                message = f"Windtunnel runs on '{module}' itself; name the function of the bot that calls it"
+                raise self.scenario.refusal(("bot", "cpu", name), message)
 
     def _refuse(self, error: WindtunnelError) -> NoReturn:
         (self.folder / "refused.txt").write_text(f"{error.exit_code}\n{error}")
@@ -156,6 +171,7 @@ class Flight:
         hooks = {"aiodns": take_over_aiodns, "uvloop": take_over_uvloop(self.new_loop, self._say)}
         self.modules = HiddenModules(self.known_modules, hooks)
         self.modules.hide()
+        sys.meta_path.insert(0, self.charges.finder())
         gc.collect()
         gc.freeze()
 
@@ -331,6 +347,8 @@ class Flight:
                 ("loop.spin", sum(loop.spin_turns_avoided for loop in self.loops)),
             ):
                 recorder.note("metric", name, value=value, type="counter")
+        for meter in self.charges.meters.values():
+            recorder.note("metric", "cpu.charged", value=meter.charged_ns, type="counter", tags={"function": meter.name})
         recorder.note("digest", "", digest=recorder.digest())
         recorder.note("flight.end", "bot", reason=reason, exit_code=exit_code)
         recorder.close()

@@ -147,6 +147,7 @@ def _job(order: Order, part: Path, print_: dict[str, Any]) -> Job:
         ],
         "known": list(order.known),
         "probes": order.probes,
+        "cpu_functions": len(scenario.bot.cpu) if scenario.bot is not None else 0,
         "replay": redactor.text(shlex.join(order.command)),
         "invocation": redactor.tree(order.invocation or {}),
     }

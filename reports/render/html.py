@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from reports.gate import Judged
 from reports.render import plots, timeline
-from reports.spelling import plain, spell, spell_threshold_value, spell_time
+from reports.spelling import plain, spell, spell_cpu, spell_threshold_value, spell_time
 from reports.story import Story
 from sim.metric import METRICS
 from sim.verdict import Verdict
@@ -47,6 +47,7 @@ def render_report(verdict: Verdict, story: Story) -> str:
         .get_template("report.html.j2")
         .render(
             header=verdict.header,
+            cpu=spell_cpu(verdict.header),
             verdict=verdict,
             word=_WORDS[verdict.value],
             reasons=verdict.reasons(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from reports.spelling import plain, spell, spell_threshold_value
+from reports.spelling import plain, spell, spell_cpu, spell_threshold_value
 from sim.verdict import Verdict
 
 SIGNS = {"pass": "\N{WHITE HEAVY CHECK MARK}", "fail": "\N{CROSS MARK}", "inconclusive": "\N{WARNING SIGN}"}
@@ -40,7 +40,7 @@ def _section(verdict: Verdict) -> str:
             lines.append(f"| {' | '.join(map(_text, told))} |")
         lines.append("")
     lines += [f"{', '.join(_figures(verdict))}.", "", *_fence(str(header.get("replay", "")))]
-    lines += ["Profit in generated weather is comparative, not a forecast.", ""]
+    lines += [f"Profit in generated weather is comparative, not a forecast. {spell_cpu(header)}.", ""]
     return "\n".join(lines)
 
 

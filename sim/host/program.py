@@ -9,9 +9,10 @@ import inspect
 import linecache
 import sys
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import CodeType, ModuleType, TracebackType
 from typing import Any
 
 
@@ -60,11 +61,17 @@ def prepare(program: Program, harness_root: str) -> None:
     sys.argv[:] = [program.script or (program.entry or "").partition(":")[0], *program.args]
 
 
-def run(program: Program) -> Outcome:
+def compile_plainly(source: bytes, path: str) -> CodeType:
+    """Return the code of a script, as CPython compiles it."""
+    code: CodeType = compile(source, path, "exec", dont_inherit=True)
+    return code
+
+
+def run(program: Program, compile_script: Callable[[bytes, str], CodeType] = compile_plainly) -> Outcome:
     """Run the program to its end."""
     try:
         if program.script is not None:
-            _run_script(program.script)
+            _run_script(program.script, compile_script)
         else:
             _run_entry(program.entry or "")
     except SystemExit as end:
@@ -76,13 +83,13 @@ def run(program: Program) -> Outcome:
     return Outcome(0)
 
 
-def _run_script(script: str) -> None:
+def _run_script(script: str, compile_script: Callable[[bytes, str], CodeType]) -> None:
     main = ModuleType("__main__")
     main.__dict__.update(__file__=script, __builtins__=builtins, __cached__=None)
     sys.modules["__main__"] = main
     source = Path(script).read_bytes()
     linecache.checkcache(script)
-    exec(compile(source, script, "exec", dont_inherit=True), main.__dict__)
+    exec(compile_script(source, script), main.__dict__)
 
 
 def _run_entry(entry: str) -> None:

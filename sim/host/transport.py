@@ -18,6 +18,9 @@ if TYPE_CHECKING:  # loop and net build on this module
 HIGH_WATER_BYTES = 64 * 1024
 """asyncio's own default: above this many unsent bytes the protocol is asked to pause."""
 
+TOGETHER_NS = 100_000
+"""Writes of one turn that are no further apart than this leave as one segment: what is between them is no work."""
+
 WINDOW_BYTES = 256 * 1024
 """Bytes that may be under way or unread at the other end before writes are buffered here: the sum of both kernels' buffers."""
 
@@ -107,7 +110,8 @@ class SimTransport(transports.Transport):
         self._eof_unread = False
         self._ended = False
         self._socket: TransportSocket | None = None
-        self._pending: list[bytes] = []
+        self._pending: list[list[bytes]] = []
+        self._pending_since_ns = 0
         self._outstanding_bytes = 0
         self._write_paused = False
         self._high, self._low = HIGH_WATER_BYTES, HIGH_WATER_BYTES // 4
@@ -188,7 +192,7 @@ class SimTransport(transports.Transport):
     # Writing ----------------------------------------------------------------------------------------------------
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Send *data*; bytes of one turn travel together."""
+        """Send *data*; bytes of one turn travel together, unless the bot works for a while between them."""
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise TypeError(f"data argument must be a bytes-like object, not {type(data).__name__!r}")
         if self._eof_sent:
@@ -198,9 +202,13 @@ class SimTransport(transports.Transport):
         payload = bytes(data)
         self._loop.activity += 1
         self._outstanding_bytes += len(payload)
-        if not self._pending:
-            self._loop.env.at(self._loop.machine.now_ns(), self._send_pending)
-        self._pending.append(payload)
+        now_ns = self._loop.machine.now_ns()
+        if self._pending and now_ns - self._pending_since_ns <= TOGETHER_NS:
+            self._pending[-1].append(payload)
+        else:
+            self._pending.append([payload])
+            self._pending_since_ns = now_ns
+            self._loop.env.at(now_ns, self._send_first)
         if not self._write_paused and self.get_write_buffer_size() > self._high and self._protocol is not None:
             self._write_paused = True
             self._protocol.pause_writing()
@@ -209,11 +217,15 @@ class SimTransport(transports.Transport):
         """Send the parts as one write."""
         self.write(b"".join(list_of_data))
 
-    def _send_pending(self) -> None:
+    def _send_first(self) -> None:
         if self._pending:
-            data = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
-            self._pending.clear()
+            parts = self._pending.pop(0)
+            data = parts[0] if len(parts) == 1 else b"".join(parts)
             self.connection.send(self.side, data, crc32(data))
+
+    def _send_pending(self) -> None:
+        while self._pending:
+            self._send_first()
 
     def _acked(self, size: int) -> None:
         self._outstanding_bytes -= size

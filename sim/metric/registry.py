@@ -207,6 +207,23 @@ def _cleanup() -> tuple[Metric, ...]:
         Metric(
             "findings.gating", "counter", "count", "Findings that fail the gate, unless they are known.", (), "findings"
         ),
+        Metric(
+            "cpu.charged",
+            "counter",
+            "ns",
+            "Virtual time charged for calls of the functions that `bot.cpu` lists.",
+            ("function",),
+            "probe",
+        ),
+        Metric(
+            "work.lines",
+            "counter",
+            "count",
+            "Lines of the bot's own code that were executed, with `--count-work` alone; the tag is the task's name if the "
+            "bot gave it one, else its coroutine's.",
+            ("task",),
+            "probe",
+        ),
         Metric("flight.time", "gauge", "ns", "Virtual time from the start of the flight to its end."),
         Metric("flight.shutdown", "gauge", "ns", "Virtual time from the stop signal to the bot's return."),
         Metric(

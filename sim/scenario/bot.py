@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from sim.scenario.fields import Duration, EntryPoint, FilePath, Listed, Size, Strict, Word, positive
+from sim.scenario.costs import TABLE, TABLE_SCHEMA, FunctionName
+from sim.scenario.fields import Duration, DurationDraw, EntryPoint, FilePath, Listed, Size, Strict, Word, positive
 from sim.scenario.values import ValueRefused
 from sim.units import MINUTE, S
 
@@ -49,6 +50,8 @@ class Bot(Strict):
     """Files of its working directory, and the templates they are rendered from; references are expanded."""
     stop: Stop = Stop()
     """How it is told to stop."""
+    cpu: Annotated[Mapping[FunctionName, DurationDraw], TABLE, TABLE_SCHEMA] = {}
+    """Virtual time that each call of a function takes, by `module:function`; or the path of such a table."""
 
 
 class Limits(Strict):

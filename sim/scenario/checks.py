@@ -8,6 +8,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from sim.scenario import references
+from sim.scenario.costs import unknown_functions
 from sim.scenario.chain import DECIMALS, Contract
 from sim.scenario.document import KEY, Document, Path
 from sim.scenario.model import Scenario
@@ -20,7 +21,7 @@ RELATIVE = "a relative path starts at the file it stands in"
 
 def problems(scenario: Scenario, document: Document) -> Iterator[Problem]:
     """Yield everything that is wrong with a scenario whose values are right one by one."""
-    for part in (_hosts, _accounts, _contracts, _market, _faults, _bot):
+    for part in (_hosts, _accounts, _contracts, _market, _faults, _bot, _costs):
         for path, message in part(scenario):
             yield document.problem(path, message)
     known = references.names(scenario)
@@ -166,6 +167,13 @@ def _bot(scenario: Scenario) -> Iterator[Finding]:
             ]
             hint = suggestion(top, there) or "; set bot.path to the folder that holds it"
             yield ("bot", "entry"), f"no module '{top}' in {bot.path}{hint}"
+
+
+def _costs(scenario: Scenario) -> Iterator[Finding]:
+    bot = scenario.bot
+    if bot is not None and (bot.entry is None) != (bot.script is None):
+        for name, message in unknown_functions(bot.cpu, bot.script, bot.path):
+            yield ("bot", "cpu", name, KEY), message
 
 
 def _is_importable(directory: FilePath, top: str) -> bool:

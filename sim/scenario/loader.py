@@ -13,6 +13,7 @@ from sim.scenario import checks
 from sim.scenario.bot import ENV_PATTERN
 from sim.scenario.chain import FUNCTION_PATTERN
 from sim.scenario.complaint import complaints
+from sim.scenario.costs import FUNCTION_NAME_PATTERN
 from sim.scenario.document import Document
 from sim.scenario.fields import ENTRY_PATTERN, NAME_PATTERN
 from sim.scenario.model import HOST_PATTERN, Scenario
@@ -28,6 +29,7 @@ PATTERNS = {
     NAME_PATTERN: "a name; names are made of a-z, 0-9, _ and -",
     ENTRY_PATTERN: "an entry; write module:attribute, as in bot.app:main",
     HOST_PATTERN: "a host name, as in rpc.example.com, without a scheme, port or path",
+    FUNCTION_NAME_PATTERN: "a function; write module:function or module:Class.method, as in bot.strategy:decide",
     ENV_PATTERN: "the name of a variable; those are made of letters, digits and _",
     FUNCTION_PATTERN: "a function; write its name or its signature, as in set or set(uint256)",
 }

@@ -51,8 +51,8 @@ def apply_set(tree: Tree, argument: str, directory: Path) -> Tree:
 def apply_bot(tree: Tree, argument: str, directory: Path) -> Tree:
     """Return *tree* with its bot replaced by *argument*, an entry `module:attribute` or the path of a script.
 
-    Entry, script, args and files are replaced, env is kept. `path` becomes the caller's directory, unless that has no
-    such module and the scenario's own path has it.
+    Entry, script, args and files are replaced, costs of its functions are dropped, env is kept. `path` becomes the
+    caller's directory, unless that has no such module and the scenario's own path has it.
     """
     source = Source("--bot", directory, (argument,), is_argument=True)
     place = Place(source)
@@ -64,7 +64,7 @@ def apply_bot(tree: Tree, argument: str, directory: Path) -> Tree:
     assert isinstance(tree, Branch)
     below = tree.entries.get("bot")
     kept = dict(below.tree.entries) if below and isinstance(below.tree, Branch) else {}
-    for key in ("entry", "script", "args", "files"):
+    for key in ("entry", "script", "args", "files", "cpu"):
         kept.pop(key, None)
     if not (is_entry and not _holds(directory, argument) and _holds(_path_of(kept), argument)):
         kept.pop("path", None)

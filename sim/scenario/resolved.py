@@ -10,6 +10,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from sim.scenario.bot import Bot
 from sim.scenario.fields import MASK
 from sim.scenario.model import Scenario
 
@@ -50,11 +51,19 @@ def secrets(scenario: Scenario) -> tuple[str, ...]:
 def world_hash(scenario: Scenario) -> str:
     """Return the hash of what *scenario* says about the world: not its bot, seed, limits, thresholds and id.
 
+    What the bot's computer is like belongs to the world: the CPU time that its functions take.
+
     Files enter by their content, so the hash is the same in another checkout.
     """
     data = scenario.model_dump(mode="json", by_alias=True, exclude=NOT_WORLD, context={"files": "content"})
+    if scenario.bot is not None:  # of the bot, the computer it runs on is the world's
+        data |= {key: part for key, part in _machine(scenario.bot).items() if part}
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return blake2b(text.encode(), digest_size=16, person=b"windtunnel").hexdigest()
+
+
+def _machine(bot: Bot) -> dict[str, Any]:
+    return bot.model_dump(mode="json", include={"cpu"}, context={"files": "content"})
 
 
 def _masked(value: Any, hidden: tuple[str, ...]) -> Any:
