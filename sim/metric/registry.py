@@ -219,8 +219,8 @@ def _cleanup() -> tuple[Metric, ...]:
             "work.lines",
             "counter",
             "count",
-            "Lines of the bot's own code that were executed, with `--count-work` alone; the tag is the task's name if the "
-            "bot gave it one, else its coroutine's.",
+            "Lines of the bot's own code that were executed, with `--count-work` alone; the tag is the task's name if "
+            "the bot gave it one, else its coroutine's.",
             ("task",),
             "probe",
         ),

@@ -8,8 +8,8 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from sim.scenario import references
-from sim.scenario.costs import unknown_functions
 from sim.scenario.chain import DECIMALS, Contract
+from sim.scenario.costs import unknown_functions
 from sim.scenario.document import KEY, Document, Path
 from sim.scenario.model import Scenario
 from sim.scenario.source import Place, Problem, Source

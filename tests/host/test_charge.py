@@ -87,7 +87,7 @@ class Bench:
         self.machine = Machine(self.env, "bot", epoch_ns=0)
         self.charges = Charges({f"m:{name}": cost or Always() for name in names}, self.machine, self.streams)
         self.names: dict[str, Any] = {"__name__": "m"}
-        exec(self.charges.compile(SOURCE, "/bot/m.py", "m"), self.names)  # noqa: S102
+        exec(self.charges.compile(SOURCE, "/bot/m.py", "m"), self.names)
 
     def __getattr__(self, name: str) -> Any:
         return self.names[name]
