@@ -25,7 +25,6 @@ from sim.errors import UsageError, WindtunnelError
 
 EXIT_OWN_FAULT = 4
 EXIT_INTERRUPTED = 130
-SEEDS_MAX = 100_000
 
 app = typer.Typer(
     name="windtunnel",
@@ -56,6 +55,14 @@ FaultsOption = Annotated[
         "--faults", metavar="none|ID,...", help="Keep these faults only; the rest of the weather stays the same."
     ),
 ]
+SeedOption = Annotated[
+    int | None, typer.Option("--seed", help="The seed; the scenario's own unless given.", min=0, max=2**64 - 1)
+]
+SeedsOption = Annotated[
+    str | None, typer.Option("--seeds", metavar="A..B", help="Every seed from A to B, both included.")
+]
+JobsOption = Annotated[int, typer.Option("-j", "--jobs", help="Flights at a time.", min=1, max=256)]
+EngineOption = Annotated[str, typer.Option("--engine", metavar="pyevm|revm|both", help="What executes the chain.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print result.json, one line a run, on standard output.")]
 
 
@@ -98,16 +105,10 @@ def _options(version: VersionOption = False) -> None:
 )
 def run(
     scenarios: Scenarios,
-    seed: Annotated[
-        int | None, typer.Option("--seed", help="The seed; the scenario's own unless given.", min=0, max=2**64 - 1)
-    ] = None,
-    seeds: Annotated[
-        str | None, typer.Option("--seeds", metavar="A..B", help="Every seed from A to B, both included.")
-    ] = None,
-    jobs: Annotated[int, typer.Option("-j", "--jobs", help="Flights at a time.", min=1, max=256)] = 1,
-    engine: Annotated[
-        str, typer.Option("--engine", metavar="pyevm|revm|both", help="What executes the chain.")
-    ] = "pyevm",
+    seed: SeedOption = None,
+    seeds: SeedsOption = None,
+    jobs: JobsOption = 1,
+    engine: EngineOption = "pyevm",
     bot: BotOption = None,
     sets: Sets = None,
     faults: FaultsOption = None,
@@ -122,55 +123,24 @@ def run(
         typer.Option("--wall-limit", metavar="S", help="End a flight after S seconds of wall time.", min=0.1),
     ] = None,
     known: KnownOption = None,
+    verify_share: Annotated[
+        str,
+        typer.Option(
+            "--verify-share",
+            metavar="SHARE",
+            help="Fly this share of the runs twice, e.g. 10%: the digests must match.",
+        ),
+    ] = "0",
 ) -> None:
     """Fly scenarios and print the verdict on each run."""
-    from sim.run import Order  # so that --help answers at once
-    from sim.scenario import load  # likewise
+    from sim.orders import orders_of, placed, twice  # so that --help answers at once
 
-    check_engine(engine)
-    accepted = _known(known)
-    orders: list[Order] = []
-    for path in scenarios:
-        scenario = load(path, sets or (), bot)
-        _check_thresholds(scenario)
-        _check_faults(scenario, faults)
-        orders.extend(
-            Order(
-                scenario=scenario,
-                seed=number,
-                engine=engine,
-                faults=faults,
-                command=_command(path, number, engine, bot, sets or [], faults),
-                invocation={
-                    "scenario": str(path.absolute()),
-                    "sets": sets or [],
-                    "bot": bot,
-                    "faults": faults,
-                    "directory": str(Path.cwd()),
-                },
-                known=tuple({**asdict(each), "expires": str(each.expires)} for each in accepted),
-                echo=verbose,
-                wall_limit_s=wall_limit,
-            )
-            for number in _seeds(seed, seeds, scenario.seed)
-        )
-    orders = [_placed(order, out, len(orders) > 1) for order in orders]
+    orders = placed(orders_of(scenarios, seed, seeds, engine, bot, sets or [], faults), out)
+    accepted = tuple({**asdict(each), "expires": str(each.expires)} for each in _known(known))
+    orders = [
+        replace(each, known=accepted, echo=verbose, wall_limit_s=wall_limit) for each in twice(orders, verify_share)
+    ]
     raise typer.Exit(_fly_all(orders, jobs, json_))
-
-
-def check_engine(engine: str) -> None:
-    """Refuse an engine that is not there.
-
-    Raises:
-        UsageError: with how to build it.
-    """
-    if engine in ("revm", "both"):
-        raise UsageError(
-            f"--engine {engine}: the native engine is not built here; build it with `make native` (it needs a Rust "
-            "toolchain), or fly with --engine pyevm"
-        )
-    if engine != "pyevm":
-        raise UsageError(f"--engine {engine}: no such engine; there are pyevm, revm and both")
 
 
 def _known(path: Path | None) -> tuple[Any, ...]:
@@ -179,64 +149,6 @@ def _known(path: Path | None) -> tuple[Any, ...]:
     from sim.verdict import load_known  # so that --help answers at once
 
     return tuple(load_known(path, datetime.now(UTC).date()))
-
-
-def _check_thresholds(scenario: Any) -> None:
-    from sim.metric.threshold import ThresholdError, check_threshold  # so that --help answers at once
-    from sim.scenario.document import KEY  # the same
-
-    for metric, rules in scenario.thresholds.items():
-        for index, rule in enumerate(rules):
-            try:
-                check_threshold(metric, rule.expr)
-            except ThresholdError as error:
-                path = ("thresholds", metric, KEY if error.part == "metric" else index)
-                raise scenario.refusal(path, str(error)) from None
-
-
-def _check_faults(scenario: Any, faults: str | None) -> None:
-    from sim.fault.schedule import select  # so that --help answers at once
-
-    select(scenario.faults, faults)
-
-
-def _seeds(seed: int | None, seeds: str | None, default: int) -> Sequence[int]:
-    if seeds is None:
-        return [default if seed is None else seed]
-    if seed is not None:
-        raise UsageError("--seed and --seeds: give one of them")
-    first, dots, last = seeds.partition("..")
-    if not dots or not first.isdecimal() or not last.isdecimal():
-        raise UsageError(f"--seeds {seeds}: write A..B, both included, as in 0..9")
-    low, high = int(first), int(last)
-    if low > high or high >= 2**64:
-        raise UsageError(f"--seeds {seeds}: A must be at most B, and both in 0..2**64-1")
-    if high - low >= SEEDS_MAX:
-        raise UsageError(f"--seeds {seeds}: {high - low + 1} seeds, at most {SEEDS_MAX} in one call")
-    return range(low, high + 1)
-
-
-def _command(
-    path: Path, seed: int, engine: str, bot: str | None, sets: Sequence[str], faults: str | None
-) -> tuple[str, ...]:
-    program = Path(sys.argv[0])
-    try:
-        name = str(program.absolute().relative_to(Path.cwd()))
-    except ValueError:
-        name = "windtunnel"
-    words = [name, "run", str(path), "--seed", str(seed)]
-    words += ["--engine", engine] if engine != "pyevm" else []
-    words += ["--bot", bot] if bot else []
-    for each in sets:
-        words += ["--set", each]
-    words += ["--faults", faults] if faults else []
-    return tuple(words)
-
-
-def _placed(order: Any, out: Path | None, several: bool) -> Any:
-    if out is None:
-        return order
-    return replace(order, out=out / order.scenario.id / str(order.seed) if several else out)
 
 
 class Stop:
@@ -351,19 +263,75 @@ def _fly_one(order: Any, bar: Progress, stop: Callable[[], bool]) -> Any:
 
     flown = fly(order, progress, stop, finish)
     bar.update(row, completed=duration_ns if not flown.interrupted else None)
+    if order.verify and not flown.interrupted:
+        _verify(order, flown.folder, stop)
     record = open_record(flown.folder)
     return Judged(flown.folder, record, judge(record))
+
+
+def _verify(order: Any, folder: Path, stop: Callable[[], bool]) -> None:
+    """Fly a finished run a second time.
+
+    Raises:
+        WindtunnelError: its digest is another one.
+    """
+    from sim.verify import fly_again, story  # so that --help answers at once
+
+    pair = fly_again(order, folder, stop)
+    if not pair.equal and not pair.interrupted:
+        raise WindtunnelError(f"{folder}: a second flight differs\n{story(pair)}")
+
+
+@app.command(
+    epilog="Examples:  windtunnel verify scenarios/smoke.yaml --seeds 0..99 -j 2  |  windtunnel verify my.yaml --json"
+)
+def verify(
+    scenarios: Scenarios,
+    seed: SeedOption = None,
+    seeds: SeedsOption = None,
+    jobs: JobsOption = 1,
+    engine: EngineOption = "pyevm",
+    bot: BotOption = None,
+    sets: Sets = None,
+    faults: FaultsOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Keep the flights of seeds that differ here.")
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print one JSON line a seed on standard output.")] = False,
+) -> None:
+    """Fly each seed twice, in separate processes and different surroundings: the digests must match."""
+    from sim import verify as proof  # so that --help answers at once
+    from sim.orders import orders_of  # likewise
+
+    orders = orders_of(scenarios, seed, seeds, engine, bot, sets or [], faults)
+    stop, pairs = Stop(), []
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f} of {task.total:.0f} flights"),
+        TimeElapsedColumn(), console=errors,
+    )  # fmt: skip
+    with bar:
+        row = bar.add_task("verify", total=2 * len(orders))
+        for pair in proof.verify(orders, jobs, stop, lambda: bar.advance(row), out):
+            pairs.append(pair)
+            if json_:
+                print(json.dumps(pair.as_json()), flush=True)
+            if not pair.equal:
+                bar.console.print(Text(proof.story(pair)), soft_wrap=True)
+    errors.print(Text(proof.summary(pairs)), soft_wrap=True)
+    codes = {pair.exit_code for pair in pairs}
+    raise typer.Exit(EXIT_INTERRUPTED if stop.asked else next((code for code in (4, 3) if code in codes), 0))
 
 
 @app.command(epilog="Example:  windtunnel validate scenarios/*.yaml")
 def validate(scenarios: Scenarios, sets: Sets = None, bot: BotOption = None) -> None:
     """Check scenario files without flying them."""
-    from sim.scenario import load  # so that --help answers at once
+    from sim.orders import check_thresholds  # so that --help answers at once
+    from sim.scenario import load  # likewise
 
     code = 0
     for path in scenarios:
         try:
-            _check_thresholds(load(path, sets or (), bot))
+            check_thresholds(load(path, sets or (), bot))
         except WindtunnelError as error:
             errors.print(Text(str(error)), soft_wrap=True)
             code = error.exit_code

@@ -38,6 +38,7 @@ from sim.probe.leaks import LeakProbe
 from sim.probe.locks import LockProbe, watch_thread_locks
 from sim.probe.place import Place, Places, stack_of_task
 from sim.probe.tasks import TaskProbe
+from sim.probe.turns import TracedLoop, TurnTrace
 from sim.record import Recorder
 from sim.rng import Streams
 from sim.scenario.costs import source_of
@@ -185,6 +186,9 @@ class Flight:
         if self.job.probes:
             self.locks.install()
             watch_thread_locks(self.recorder, self.machine.now_ns)
+        self.turns = TurnTrace(self.folder, lambda: self.env.now, self.places) if self.job.trace_turns else None
+        if self.turns is not None:
+            self.turns.install(self.baton)
 
     def _own_loops(self) -> None:
         """Make every way to an event loop lead to ours."""
@@ -195,7 +199,11 @@ class Flight:
 
     def new_loop(self) -> SimLoop:
         """Return a new loop for the bot."""
-        loop = SimLoop(self.machine, self.network, self.desk)
+        if self.turns is None:
+            loop = SimLoop(self.machine, self.network, self.desk)
+        else:
+            loop = TracedLoop(self.machine, self.network, self.desk)
+            loop.turn_trace = self.turns
         loop.watched = self.job.probes
         loop.watch = self if self.job.probes else None
         self.loops.append(loop)
@@ -330,6 +338,8 @@ class Flight:
         self.ended = True
         boundary.on_refused = None
         recorder = self.recorder
+        if self.turns is not None:
+            self.turns.close()
         recorder.checkpoint()
         for index, loop in enumerate(self.loops):
             recorder.absorb(f"loop.{index}", loop.trace)

@@ -26,6 +26,7 @@ class Job:
         echo: whether the bot's output is shown on standard error, too.
         debug: whether the bot gets the terminal: `--pdb`.
         until: `--until`, for `--pdb`: an instant in ns, or a finding's id.
+        trace_turns: whether to write every turn, write and draw with its place (`sim/probe/turns.py`).
     """
 
     scenario: Scenario
@@ -41,4 +42,5 @@ class Job:
     debug: bool = False
     until: int | str | None = None
     probes: bool = True
+    trace_turns: bool = False
     secrets: tuple[str, ...] = field(default=())

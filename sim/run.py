@@ -53,6 +53,9 @@ class Order:
         command: the words of the command line that produce this run again.
         out: the folder of the run, or None for `runs/<id>/<subject8>/<seed>`.
         known: accepted findings as the header keeps them.
+        verify: whether a second flight must give the same digest (`--verify-share`).
+        trace_turns: whether the flight writes every turn of its loops, for `windtunnel verify`.
+        surroundings: variables of the process's environment besides its own; they must not matter.
     """
 
     scenario: Scenario
@@ -66,6 +69,9 @@ class Order:
     echo: bool = False
     probes: bool = True
     wall_limit_s: float | None = None
+    verify: bool = False
+    trace_turns: bool = False
+    surroundings: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +169,7 @@ def _job(order: Order, part: Path, print_: dict[str, Any]) -> Job:
         lock_hash=lock_hash(),
         echo=order.echo,
         probes=order.probes,
+        trace_turns=order.trace_turns,
         secrets=secrets(scenario),
     )
 
@@ -200,7 +207,7 @@ class _Child:
             stdout=self.stderr,
             stderr=None if job.echo else self.stderr,
             cwd=job.folder,
-            env=_environment(hash_seed),
+            env={**_environment(hash_seed), **dict(order.surroundings)},
             pass_fds=(job_read, pulse_fd),
             start_new_session=True,
         )

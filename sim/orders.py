@@ -1,0 +1,155 @@
+"""What a command line asks to be flown: one order for each scenario and seed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from math import ceil
+from pathlib import Path
+
+from sim.errors import UsageError
+from sim.fault.schedule import select
+from sim.metric.threshold import ThresholdError, check_threshold
+from sim.run import Order
+from sim.scenario import Scenario, load
+from sim.scenario.document import KEY
+
+SEEDS_MAX = 100_000
+
+
+def orders_of(
+    scenarios: Sequence[Path],
+    seed: int | None,
+    seeds: str | None,
+    engine: str,
+    bot: str | None,
+    sets: list[str],
+    faults: str | None,
+) -> list[Order]:
+    """Return what to fly: every scenario on every seed.
+
+    Args:
+        seeds: `A..B`, both included; with neither it nor *seed* each scenario flies on its own.
+
+    Raises:
+        ScenarioError: a scenario or a threshold in it is wrong.
+        UsageError: an argument is.
+    """
+    check_engine(engine)
+    orders: list[Order] = []
+    for path in scenarios:
+        scenario = load(path, sets, bot)
+        check_thresholds(scenario)
+        _check_faults(scenario, faults)
+        orders.extend(
+            Order(
+                scenario=scenario,
+                seed=number,
+                engine=engine,
+                faults=faults,
+                command=_command(path, number, engine, bot, sets, faults),
+                invocation={
+                    "scenario": str(path.absolute()),
+                    "sets": sets,
+                    "bot": bot,
+                    "faults": faults,
+                    "directory": str(Path.cwd()),
+                },
+            )
+            for number in _seeds(seed, seeds, scenario.seed)
+        )
+    return orders
+
+
+def placed(orders: Sequence[Order], out: Path | None) -> list[Order]:
+    """Return the orders, each with its folder under *out*; a single one gets *out* itself."""
+    if out is None:
+        return list(orders)
+    several = len(orders) > 1
+    return [replace(each, out=out / each.scenario.id / str(each.seed) if several else out) for each in orders]
+
+
+def twice(orders: Sequence[Order], share: str) -> list[Order]:
+    """Return the orders, with *share* of them marked to fly twice; of more than none the first always is.
+
+    Raises:
+        UsageError: the share is none.
+    """
+    try:
+        number = Fraction(share.removesuffix("%")) / (100 if share.endswith("%") else 1)
+    except (ValueError, ZeroDivisionError):
+        number = Fraction(-1)
+    if not 0 <= number <= 1:
+        raise UsageError(f"--verify-share {share}: write a share from 0 to 100%, as in 10%")
+    return [
+        replace(order, verify=ceil((index + 1) * number) > ceil(index * number)) for index, order in enumerate(orders)
+    ]
+
+
+def check_engine(engine: str) -> None:
+    """Refuse an engine that is not there.
+
+    Raises:
+        UsageError: with how to build it.
+    """
+    if engine in ("revm", "both"):
+        raise UsageError(
+            f"--engine {engine}: the native engine is not built here; build it with `make native` (it needs a Rust "
+            "toolchain), or fly with --engine pyevm"
+        )
+    if engine != "pyevm":
+        raise UsageError(f"--engine {engine}: no such engine; there are pyevm, revm and both")
+
+
+def check_thresholds(scenario: Scenario) -> None:
+    """Check the scenario's thresholds against the metrics there are.
+
+    Raises:
+        ScenarioError: with the place of the first that is wrong.
+    """
+    for metric, rules in scenario.thresholds.items():
+        for index, rule in enumerate(rules):
+            try:
+                check_threshold(metric, rule.expr)
+            except ThresholdError as error:
+                path = ("thresholds", metric, KEY if error.part == "metric" else index)
+                raise scenario.refusal(path, str(error)) from None
+
+
+def _check_faults(scenario: Scenario, faults: str | None) -> None:
+    select(scenario.faults, faults)
+
+
+def _seeds(seed: int | None, seeds: str | None, default: int) -> Sequence[int]:
+    if seeds is None:
+        return [default if seed is None else seed]
+    if seed is not None:
+        raise UsageError("--seed and --seeds: give one of them")
+    first, dots, last = seeds.partition("..")
+    if not dots or not first.isdecimal() or not last.isdecimal():
+        raise UsageError(f"--seeds {seeds}: write A..B, both included, as in 0..9")
+    low, high = int(first), int(last)
+    if low > high or high >= 2**64:
+        raise UsageError(f"--seeds {seeds}: A must be at most B, and both in 0..2**64-1")
+    if high - low >= SEEDS_MAX:
+        raise UsageError(f"--seeds {seeds}: {high - low + 1} seeds, at most {SEEDS_MAX} in one call")
+    return range(low, high + 1)
+
+
+def _command(
+    path: Path, seed: int, engine: str, bot: str | None, sets: Sequence[str], faults: str | None
+) -> tuple[str, ...]:
+    program = Path(sys.argv[0])
+    try:
+        name = str(program.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        name = "windtunnel"
+    words = [name, "run", str(path), "--seed", str(seed)]
+    words += ["--engine", engine] if engine != "pyevm" else []
+    words += ["--bot", bot] if bot else []
+    for each in sets:
+        words += ["--set", each]
+    words += ["--faults", faults] if faults else []
+    return tuple(words)
