@@ -75,7 +75,7 @@ def test_the_environment_is_what_the_scenario_gives(good: Flock) -> None:
     seen = said(good.run("mirror"))
 
     assert seen["environ"].pop("HOME").endswith("/cwd")
-    assert seen["environ"] == {"TZ": "UTC", "LANG": "C.UTF-8", "GREETING": "hello 1"}
+    assert seen["environ"] == {"TZ": "UTC", "LANG": "C.UTF-8", "GREETING": "hello 1", "MY_KEY": "0x***"}
     assert seen["home_is_here"] is True
 
 

@@ -42,7 +42,11 @@ say(
     first_path=sys.path[0] == str(Path(__file__).parent),
     optimised=not __debug__,
 )
-say(environ=dict(os.environ), home_is_here=os.environ.get("HOME") == str(Path.cwd()), here=sorted(path.name for path in Path().iterdir()))
+say(
+    environ=dict(os.environ),
+    home_is_here=os.environ.get("HOME") == str(Path.cwd()),
+    here=sorted(path.name for path in Path().iterdir()),
+)
 say(foreign_modules=before)
 say(handlers=len(logging.root.handlers), level=logging.root.level, loggers=sorted(logging.root.manager.loggerDict))
 say(sigterm=str(signal.getsignal(signal.SIGTERM)), sigint=signal.getsignal(signal.SIGINT) is signal.default_int_handler)

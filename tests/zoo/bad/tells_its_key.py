@@ -13,7 +13,8 @@ KEY = os.environ["BOT_KEY"]
 RAW = bytes.fromhex(KEY.removeprefix("0x"))
 SPELLINGS = [
     KEY, KEY.upper(), KEY.removeprefix("0x"), str(int(KEY, 16)), RAW, list(RAW), {"key": KEY}, bytearray(RAW),
-    json.dumps(list(RAW), separators=(",", ":")), base64.b64encode(RAW).decode(), base64.urlsafe_b64encode(RAW).decode(),
+    json.dumps(list(RAW), separators=(",", ":")), base64.b64encode(RAW).decode(),
+    base64.urlsafe_b64encode(RAW).decode(),
 ]  # fmt: skip
 log = logging.getLogger("trade")
 
