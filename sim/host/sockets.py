@@ -17,7 +17,7 @@ from typing import Any, NoReturn, cast
 from sim.host.boundary import refuse
 from sim.host.clock import NsEnvironment
 from sim.host.dialing import RESOLVE_NS
-from sim.host.loop import SimLoop
+from sim.host.loop import ServingLoop, SimLoop
 from sim.host.machine import Machine
 from sim.host.net import Listener, Network
 from sim.host.threads import Baton, Waiter
@@ -124,13 +124,13 @@ class SocketDesk:
         self.machine = baton.machine
         self.env: NsEnvironment = baton.env
         self.by_descriptor: dict[int, Endpoint] = {}
-        self._loop: SimLoop | None = None
+        self._loop: ServingLoop | None = None
 
     @property
-    def loop(self) -> SimLoop:
+    def loop(self) -> ServingLoop:
         """Return the kernel's loop; a flight without blocking sockets has none."""
         if self._loop is None:
-            self._loop = SimLoop(_Kernel(self.machine), self.network)
+            self._loop = ServingLoop(_Kernel(self.machine), self.network)
             self._loop.set_debug(False)
             self._loop.tracing = False
             self._loop.start_serving()
