@@ -71,6 +71,8 @@ class Flight:
         self.scenario = job.scenario
         assert job.scenario.bot is not None, "a flight needs a bot"
         self.bot = job.scenario.bot
+        drift = self.bot.clock.drift
+        machine.set_wall(self.bot.clock.offset, (drift.numerator, drift.denominator))
         self.charges = Charges(self.bot.cpu, machine, streams)
         self.recorder = Recorder((self.folder / "record.jsonl.zst").open("wb"), lambda: self.env.now)
         self.loops: list[SimLoop] = []
@@ -113,7 +115,7 @@ class Flight:
         engine = make_engine(job.engine, self.scenario.chain.hardfork)
         self.world = World(
             self.scenario, self.streams, self.env, self.network, world_machine, self.recorder, engine,
-            cache=Path(job.cache), lock_hash=job.lock_hash, faults=job.faults,
+            cache=Path(job.cache), lock_hash=job.lock_hash, faults=job.faults, bot_clock=self.machine,
         )  # fmt: skip
         self._check_costs()
         secrets = [bytes.fromhex(each) for each in job.secrets]

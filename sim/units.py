@@ -47,6 +47,7 @@ UNITS = MappingProxyType(
         "GiB": ("bytes", Fraction(1 << 30)),
         "%": ("ratio", Fraction(1, 100)),
         "bps": ("ratio", Fraction(1, 10_000)),
+        "ppm": ("ratio", Fraction(1, 1_000_000)),
     }
 )
 """Every unit a user may write: the base unit it stands for, and how many of those it is."""

@@ -31,6 +31,7 @@ from sim.chain.pyevm import checksum_address
 from sim.chain.transaction import Account
 from sim.errors import ScenarioError
 from sim.fault.chain import Reorg, ReorgSpec
+from sim.fault.clock import ClockStep, ClockStepSpec, WallClock
 from sim.fault.network import Disconnect, DisconnectSpec, LatencySpec, LatencySpike, Slowdowns
 from sim.fault.schedule import Fault, When, schedule, select, stream_name
 from sim.host.clock import NsEnvironment
@@ -49,7 +50,7 @@ from sim.node.node import Node
 from sim.node.view import NodeView
 from sim.record import Recorder
 from sim.rng import Streams
-from sim.scenario.faults import DisconnectFault, LatencyFault, ReorgFault
+from sim.scenario.faults import ClockStepFault, DisconnectFault, LatencyFault, ReorgFault
 from sim.scenario.model import Scenario
 from sim.scenario.references import expand, known_values
 
@@ -80,6 +81,7 @@ class World:
     Args:
         cache: folder of deployed start states, or None.
         faults: the argument of `--faults`, or None for all.
+        bot_clock: the wall clock that faults of kind clock_step set.
         machine: the host that the world's servers share.
     """
 
@@ -96,7 +98,9 @@ class World:
         cache: Path | None,
         lock_hash: str,
         faults: str | None = None,
+        bot_clock: WallClock | None = None,
     ) -> None:
+        self._bot_clock = bot_clock
         self.scenario, self.streams, self.env, self.network, self.recorder = scenario, streams, env, network, recorder
         self.people = _people(scenario, streams)
         config = _chain_config(scenario)
@@ -206,7 +210,7 @@ class World:
         slowdowns = {name: Slowdowns(self.network.sites[f"node-{name}"]) for name in self.nodes}
         made: list[Fault] = []
         for fault in select(self.scenario.faults, self._fault_choice):
-            duration_ns = fault.duration if isinstance(fault, LatencyFault) else 0
+            duration_ns = getattr(fault, "duration", None) or 0
             if fault.rate is not None:
                 when = When(mean_gap_ns=fault.rate.mean_gap_ns, duration_ns=duration_ns)
             else:
@@ -221,6 +225,9 @@ class World:
             elif isinstance(fault, DisconnectFault):
                 host = f"node-{fault.node}"
                 made.append(Disconnect(DisconnectSpec(fault.id, when, host), partial(self.network.cut, host)))
+            elif isinstance(fault, ClockStepFault):
+                assert self._bot_clock is not None, "a flight gives its bot's clock"
+                made.append(ClockStep(ClockStepSpec(fault.id, when, fault.by), self._bot_clock))
             else:
                 slow = LatencySpec(fault.id, when, f"node-{fault.node}", float(fault.factor), fault.extra)
                 made.append(LatencySpike(slow, slowdowns[fault.node]))

@@ -39,9 +39,14 @@ class Machine:
 
     `debt_ns` is virtual time that the code now running has used since the environment's clock last moved. Whoever
     runs the code pays it off when the code yields.
+
+    The wall clock is the environment's, moved by an offset and a drift, and by whoever sets it. The monotonic clock has
+    neither: it never goes back.
     """
 
-    __slots__ = ("baton", "cost", "debt_ns", "env", "epoch_ns", "monotonic_base_ns", "site")
+    __slots__ = (
+        "_wall_drift", "_wall_offset_ns", "baton", "cost", "debt_ns", "env", "epoch_ns", "monotonic_base_ns", "site",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -58,6 +63,8 @@ class Machine:
         self.monotonic_base_ns = monotonic_base_ns
         self.cost = cost
         self.debt_ns = 0
+        self._wall_offset_ns = 0
+        self._wall_drift: tuple[int, int] = (0, 1)
         self.baton: Baton | None = None  # whoever hands out the right to run sets it
 
     def now_ns(self) -> int:
@@ -72,7 +79,18 @@ class Machine:
     def read_wall_ns(self) -> int:
         """Read the wall clock (ns since 1970); it costs `clock_read_ns`."""
         self.debt_ns += self.cost.clock_read_ns
-        return self.epoch_ns + self.env._now + self.debt_ns
+        t_ns = self.env._now + self.debt_ns
+        gained, of = self._wall_drift
+        return self.epoch_ns + t_ns + self._wall_offset_ns + t_ns * gained // of
+
+    def set_wall(self, offset_ns: int, drift: tuple[int, int]) -> None:
+        """Let the wall clock be wrong by *offset_ns* at the start, and gain *drift[0]* ns in every *drift[1]*."""
+        self._wall_offset_ns = offset_ns
+        self._wall_drift = drift
+
+    def step_wall(self, by_ns: int) -> None:
+        """Set the wall clock forward by *by_ns*, or back."""
+        self._wall_offset_ns += by_ns
 
     def settle_ns(self) -> int:
         """Return the instant at which the work done so far is over, and owe nothing more."""

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
+from fractions import Fraction
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from sim.scenario.costs import TABLE, TABLE_SCHEMA, FunctionName
-from sim.scenario.fields import Duration, DurationDraw, EntryPoint, FilePath, Listed, Size, Strict, Word, positive
-from sim.scenario.values import ValueRefused
+from sim.scenario.fields import (
+    Duration,
+    DurationDraw,
+    EntryPoint,
+    FilePath,
+    Listed,
+    Ratio,
+    Shift,
+    Size,
+    Strict,
+    Word,
+    positive,
+)
+from sim.scenario.values import ValueRefused, format_ratio
 from sim.units import MINUTE, S
 
 ENV_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
+DRIFT_MAX = Fraction(1, 10)
 EnvName = Annotated[str, Field(pattern=ENV_PATTERN)]
 
 
@@ -31,6 +45,21 @@ class Stop(Strict):
     """What is delivered at `duration`: a signal, or a cancellation of the main task."""
     grace: Duration = 10 * S
     """How long it may take from there."""
+
+
+def _drift(value: Fraction) -> Fraction:
+    if abs(value) > DRIFT_MAX:
+        raise ValueRefused(f"{format_ratio(value)} is outside -10%..10%")
+    return value
+
+
+class Clock(Strict):
+    """How wrong the wall clock of the bot's computer is; faults of kind clock_step move it further."""
+
+    offset: Shift = 0
+    """What it is ahead of the chain's time at the start, or behind."""
+    drift: Annotated[Ratio, AfterValidator(_drift)] = Fraction(0)
+    """What it gains, or loses, of the time that passes."""
 
 
 class Bot(Strict):
@@ -52,6 +81,8 @@ class Bot(Strict):
     """How it is told to stop."""
     cpu: Annotated[Mapping[FunctionName, DurationDraw], TABLE, TABLE_SCHEMA] = {}
     """Virtual time that each call of a function takes, by `module:function`; or the path of such a table."""
+    clock: Clock = Clock()
+    """The wall clock of its computer."""
 
 
 class Limits(Strict):

@@ -11,6 +11,7 @@ from sim.scenario import references
 from sim.scenario.chain import DECIMALS, Contract
 from sim.scenario.costs import unknown_functions
 from sim.scenario.document import KEY, Document, Path
+from sim.scenario.faults import DisconnectFault, LatencyFault
 from sim.scenario.model import Scenario
 from sim.scenario.source import Place, Problem, Source
 from sim.scenario.values import format_duration, suggestion
@@ -145,7 +146,7 @@ def _faults(scenario: Scenario) -> Iterator[Finding]:
         if fault.kind == "reorg" and fault.depth > scenario.chain.finalized_depth:
             limit = scenario.chain.finalized_depth
             yield (*path, "depth"), f"a reorg of {fault.depth} would undo finalized blocks ({limit} below the head)"
-        if fault.kind != "reorg":
+        if isinstance(fault, DisconnectFault | LatencyFault):
             yield from _known(fault.node, scenario.nodes, "node", (*path, "node"))
 
 

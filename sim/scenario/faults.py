@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
-from sim.scenario.fields import Count, Duration, Listed, Name, Number, Occurrence, Share, Strict, positive
+from sim.scenario.fields import Count, Duration, Listed, Name, Number, Occurrence, Share, Shift, Strict, positive
 from sim.scenario.values import ValueRefused, format_duration, format_number, parse_duration
 
 DEPTH_MAX = 64
@@ -37,6 +37,12 @@ def _share_below_one(value: Fraction) -> Fraction:
 def _factor(value: Fraction) -> Fraction:
     if not 0 <= value <= 1_000_000:
         raise ValueRefused(f"{format_number(value)} is outside 0..1000000")
+    return value
+
+
+def _not_zero(value: int) -> int:
+    if value == 0:
+        raise ValueRefused("must not be 0")
     return value
 
 
@@ -114,5 +120,16 @@ class LatencyFault(_Occurs):
     """What is added to it then."""
 
 
-Fault = Annotated[ReorgFault | DisconnectFault | LatencyFault, Field(discriminator="kind")]
+class ClockStepFault(_Occurs):
+    """The wall clock of the bot's computer jumps; its monotonic clock does not."""
+
+    kind: Literal["clock_step"]
+    """The kind of fault."""
+    by: Annotated[Shift, AfterValidator(_not_zero)]
+    """How far; a negative duration sets it back."""
+    duration: Annotated[Duration, AfterValidator(positive)] | None = None
+    """After this it jumps back; it stays unless given."""
+
+
+Fault = Annotated[ReorgFault | DisconnectFault | LatencyFault | ClockStepFault, Field(discriminator="kind")]
 Faults = Listed[Fault]

@@ -41,6 +41,7 @@ def _quantity(units: Mapping[str, object]) -> str:
 
 _UNITS = {
     "duration": f"^\\s*({_quantity(values.DURATION_UNITS)}\\s*)+$",
+    "shift": f"^\\s*-?({_quantity(values.DURATION_UNITS)}\\s*)+$",
     "amount": f"^\\s*{_quantity(values.WEI_UNITS)}\\s*$",
     "size": f"^\\s*{_quantity(values.SIZE_UNITS)}\\s*$",
     "ratio": f"^\\s*-?{_quantity(values.RATIO_UNITS)}\\s*$",
@@ -82,6 +83,12 @@ Duration = Annotated[
     PlainValidator(values.parse_duration),
     _spelt(values.format_duration),
     _text_schema("duration", "60s", "1m30s", "250ms"),
+]
+Shift = Annotated[
+    int,
+    PlainValidator(values.parse_shift),
+    _spelt(values.format_shift),
+    _text_schema("shift", "250ms", "-2s"),
 ]
 Wei = Annotated[
     int,

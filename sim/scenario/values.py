@@ -69,6 +69,13 @@ def parse_duration(raw: object) -> int:
     return _bounded(_exact(total, raw, "1 ns"), DURATION_NS_MAX, raw)
 
 
+def parse_shift(raw: object) -> int:
+    """Return the nanoseconds of a duration that may be negative, such as `250ms` or `-2s`."""
+    if isinstance(raw, str) and raw.strip().startswith("-"):
+        return -parse_duration(raw.strip()[1:])
+    return parse_duration(raw)
+
+
 def parse_wei(raw: object) -> int:
     """Return the wei of an amount such as `1.5 ether`, `2 gwei` or `7 wei`.
 
@@ -155,6 +162,11 @@ def format_duration(value_ns: int) -> str:
         if value_ns and value_ns % DURATION_UNITS[unit] == 0:
             return f"{value_ns // int(DURATION_UNITS[unit])}{unit}"
     return f"{value_ns}ns" if value_ns else "0s"
+
+
+def format_shift(value_ns: int) -> str:
+    """Return a spelling of *value_ns* that `parse_shift` reads back exactly."""
+    return f"-{format_duration(-value_ns)}" if value_ns < 0 else format_duration(value_ns)
 
 
 def format_amount(value_wei: int) -> str:
