@@ -9,6 +9,7 @@ from asyncio import base_events, events
 from collections.abc import Callable
 from contextvars import Context
 from heapq import heapify, heappop
+from types import FunctionType
 from typing import Any, Protocol
 
 from sim.host import machine as machines
@@ -59,6 +60,13 @@ class SimLoop(Dialing):
         signals: the process's signal dispositions, for a loop of the bot.
     """
 
+    # Slots because an object with more than 30 attributes in its dictionary is slower to read, stock's included.
+    __slots__ = (
+        "_base_ns", "_eager_factory", "_free_at_ns", "_idle", "_labels", "_last_turn_done", "_orders", "_pump_at",
+        "_pumping", "_read_ns", "_running", "_selector", "_stepped", "_turn_handles", "activity", "env", "handles",
+        "machine", "main", "network", "signals", "spin", "trace", "tracing", "turns", "watch", "watched",
+    )  # fmt: skip
+
     def __init__(self, machine: Machine, network: Network | None = None, signals: SignalDesk | None = None) -> None:
         super().__init__()
         self._clock_resolution = 1e-9
@@ -67,6 +75,7 @@ class SimLoop(Dialing):
         self.signals = signals
         self.env = machine.env
         self._base_ns = machine.monotonic_base_ns
+        self._read_ns = machine.cost.clock_read_ns
         self._selector = self
         self._pump_at: tuple[int, Call] | None = None
         self._running = False
@@ -94,8 +103,8 @@ class SimLoop(Dialing):
     def time(self) -> float:
         """Return the monotonic clock in seconds; each reading costs virtual time."""
         machine = self.machine
-        machine.debt_ns += machine.cost.clock_read_ns
-        return (self._base_ns + self.env._now + machine.debt_ns) / 1e9
+        debt_ns = machine.debt_ns = machine.debt_ns + self._read_ns
+        return (self._base_ns + self.env._now + debt_ns) / 1e9
 
     def select(self, timeout: float | None) -> tuple[()]:
         """Stand in for a selector: arrivals are already in the ready queue, so only the turn is noted."""
@@ -112,7 +121,7 @@ class SimLoop(Dialing):
         if self.tracing:
             self.trace = hash((self.trace, env._now, *map(self._label, ready)))
         spin, activity = self.spin, self.activity
-        if activity == spin.activity and 0 < n <= spins.HANDLES_MAX and spins.is_step(ready[0]):
+        if activity == spin.activity and 0 < n <= spins.HANDLES_MAX and type(ready[0]._callback) is spins.STEP:
             spin.look(ready, activity)
         else:
             spin.activity = activity
@@ -123,7 +132,7 @@ class SimLoop(Dialing):
     def _take_due_timers(self) -> None:
         """Move due timers to the ready queue, as `_run_once` is about to, so that the turn is seen whole."""
         machine, scheduled, ready = self.machine, self._scheduled, self._ready
-        now_ns = self.env._now + machine.debt_ns + machine.cost.clock_read_ns
+        now_ns = self.env._now + machine.debt_ns + self._read_ns
         end = (self._base_ns + now_ns) / 1e9 + self._clock_resolution
         while scheduled and scheduled[0]._when < end:
             handle = heappop(scheduled)
@@ -140,16 +149,20 @@ class SimLoop(Dialing):
 
     def _label(self, handle: events.Handle) -> int:
         callback: Any = handle._callback
-        owner = getattr(callback, "__self__", None)
-        if type(owner) is SimTask:
-            if self.watched:
-                self._stepped.append(owner)
-            return owner._order
-        name = getattr(callback, "__qualname__", None) or type(callback).__qualname__
-        label = self._labels.get(name)
-        if label is None:
+        if type(callback) is FunctionType:
+            name = callback.__qualname__
+        else:
+            owner = getattr(callback, "__self__", None)
+            if type(owner) is SimTask:
+                if self.watched:
+                    self._stepped.append(owner)
+                return owner._order
+            name = getattr(callback, "__qualname__", None) or type(callback).__qualname__
+        try:
+            return self._labels[name]
+        except KeyError:
             label = self._labels[name] = -2 - len(self._labels)
-        return label
+            return label
 
     def _process_events(self, event_list: object) -> None:
         """There are no events of file descriptors."""
@@ -233,7 +246,7 @@ class SimLoop(Dialing):
 
     def _turn_until_idle(self) -> None:
         """Take turns until nothing is ready or something else of the environment is due."""
-        env, machine, spin = self.env, self.machine, self.spin
+        env, machine, spin, queue = self.env, self.machine, self.spin, self.env._queue
         iteration_ns, handle_ns = machine.cost.iteration_ns, machine.cost.handle_ns
         outer, outer_machine = _get_running_loop(), machines.running
         _set_running_loop(self)
@@ -243,13 +256,14 @@ class SimLoop(Dialing):
         try:
             while self._ready or self._stopping or self._timer_due():
                 self._run_once()
-                end_ns = machine.settle_ns() + iteration_ns + self._turn_handles * handle_ns
+                end_ns = env._now + machine.debt_ns + iteration_ns + self._turn_handles * handle_ns
+                machine.debt_ns = 0
                 if spin.repeats > spins.REPEATS:
                     end_ns = self._stretched(end_ns)
                 if self._stopping:
                     self._last_turn_done = True
                     break
-                if end_ns >= env.peek():
+                if queue and end_ns >= queue[0][0]:
                     break
                 env._now = end_ns
         finally:

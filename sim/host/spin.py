@@ -19,7 +19,22 @@ CLOCK_STEP_NS = MS
 """The longest turn of a poll that reads a clock: how late it may notice that its time has come."""
 
 _DOUBLINGS_MAX = 20
-_STEP = "TaskStepMethWrapper"  # what C tasks schedule after a bare `yield`; a wake-up by a future is a bound method
+
+
+def _step_type() -> type:
+    async def nothing() -> None:
+        pass
+
+    loop = asyncio.BaseEventLoop()
+    asyncio.Task(nothing(), loop=loop)
+    callback = loop._ready[0]._callback  # type: ignore[attr-defined]
+    callback()
+    loop.close()
+    return type(callback)
+
+
+STEP = _step_type()
+"""What a task schedules to be resumed from a bare `yield`; a wake-up by a future is of another type."""
 
 
 class Spin:
@@ -45,7 +60,7 @@ class Spin:
         """Compare the turn that is about to run with the one before."""
         tasks = []
         for handle in ready:
-            if not is_step(handle):
+            if type(handle._callback) is not STEP:
                 self.reset(activity)
                 return
             tasks.append(handle._callback.__self__)
@@ -83,11 +98,6 @@ class Spin:
             return cost_ns
         self.turns_avoided += wanted_ns // cost_ns - 1
         return wanted_ns
-
-
-def is_step(handle: Any) -> bool:
-    """Say whether *handle* resumes a task from a bare `yield`."""
-    return type(handle._callback).__name__ == _STEP
 
 
 def _stand(tasks: Iterable[asyncio.Task[Any]]) -> list[Any]:
