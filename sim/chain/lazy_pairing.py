@@ -9,7 +9,11 @@ from importlib.util import find_spec, module_from_spec
 from types import ModuleType
 from typing import Any
 
-CURVES = ("optimized_bn128", "optimized_bls12_381")
+PAIRINGS = (
+    "optimized_bn128.optimized_pairing",
+    "optimized_bls12_381.optimized_pairing",
+    "bls12_381.bls12_381_pairing",  # web3.py loads it by way of its key files, so a bot's start waits for it, too
+)
 NAMES = ("pairing", "final_exponentiate", "normalize1")
 
 
@@ -18,10 +22,10 @@ def install() -> None:
     package = find_spec("py_ecc")
     if package is None or package.submodule_search_locations is None:
         return
-    for curve in CURVES:
-        name = f"py_ecc.{curve}.optimized_pairing"
+    for each in PAIRINGS:
+        name = f"py_ecc.{each}"
         if name not in sys.modules:
-            folders = [f"{folder}/{curve}" for folder in package.submodule_search_locations]
+            folders = [f"{folder}/{each.partition('.')[0]}" for folder in package.submodule_search_locations]
             sys.modules[name] = _stand_in(name, folders)
 
 
