@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import _ssl
+import gc
 import os
+import posix
 import random
+import ssl
+import sys
 import uuid
+from typing import Any
 
 from sim.rng import Streams
 
@@ -35,25 +41,57 @@ class Entropy:
 
 
 def install(entropy: Entropy) -> None:
-    """Take over `os.urandom`, `random`, `secrets` and `uuid` of this process, for good.
+    """Take over `os.urandom`, `random`, `secrets`, `uuid` and `ssl.RAND_bytes` of this process, for good.
 
     `random.Random(x)` and `random.seed(x)` keep their meaning; only what would ask the system asks *entropy*.
-    numpy's generators seed themselves through `secrets`, so they follow.
+    numpy's generators, the global one of `numpy.random` too, seed themselves through `secrets`, so they follow.
+    Generators that live already are seeded anew: the system seeded them.
     """
     real_seed = random.Random.seed
 
-    def seed(self: random.Random, a: int | float | str | bytes | bytearray | None = None, version: int = 2) -> None:
+    def seed(self: random.Random, a: float | str | bytes | bytearray | None = None, version: int = 2) -> None:
         real_seed(self, entropy.seed() if a is None else a, version)
 
     def getrandom(size: int, flags: int = 0) -> bytes:
         return entropy.urandom(size)
 
-    os.urandom = entropy.urandom
-    if hasattr(os, "getrandom"):
-        os.getrandom = getrandom
+    def rand_bytes(n: int, /) -> bytes:
+        if n < 0:
+            raise ValueError("num must be positive")
+        return entropy.urandom(n)
+
+    for module, name, function in (
+        (os, "urandom", entropy.urandom),
+        (posix, "urandom", entropy.urandom),
+        (os, "getrandom", getrandom),
+        (posix, "getrandom", getrandom),
+        (ssl, "RAND_bytes", rand_bytes),
+        (_ssl, "RAND_bytes", rand_bytes),
+    ):
+        if hasattr(module, name):
+            setattr(module, name, function)
     random._urandom = entropy.urandom  # type: ignore[attr-defined]
-    random.Random.seed = seed  # type: ignore[assignment, method-assign]
-    random._inst.seed()  # type: ignore[attr-defined]
+    random.Random.seed = seed  # type: ignore[method-assign]
+    random._inst.seed()
+    reseed_live(entropy)
     uuid._generate_time_safe = None  # type: ignore[attr-defined]
     uuid._UuidCreate = None  # type: ignore[attr-defined]
     uuid._node = 0x020000000001  # type: ignore[attr-defined]
+
+
+def reseed_live(entropy: Entropy) -> None:
+    """Seed every generator that is alive, in the order in which the interpreter made them.
+
+    That order is the collector's, which keeps what it tracks in the order of allocation.
+    """
+    generators = getattr(sys.modules.get("numpy.random"), "BitGenerator", ())
+    for live in gc.get_objects():
+        if isinstance(live, random.Random):
+            if not isinstance(live, random.SystemRandom) and live is not random._inst:
+                live.seed()
+        elif generators and isinstance(live, generators):
+            _reseed_numpy(live, entropy)
+
+
+def _reseed_numpy(generator: Any, entropy: Entropy) -> None:
+    generator.state = type(generator)(entropy.seed()).state
