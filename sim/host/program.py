@@ -8,6 +8,7 @@ import importlib
 import inspect
 import linecache
 import sys
+import sysconfig
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,10 +52,11 @@ class Outcome:
 def prepare(program: Program, harness_root: str) -> None:
     """Set `sys.argv` and `sys.path` as CPython has them when it starts this program.
 
-    The checkout that holds the harness leaves the path, unless the bot lives there itself.
+    The checkout that holds the harness leaves the path, unless the bot lives there itself; site-packages stays.
     """
     first = program.path if program.script is None else str(Path(program.script).parent)
-    sys.path[:] = [each for each in sys.path if each not in ("", harness_root) or each == program.path]
+    kept = (program.path, sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
+    sys.path[:] = [each for each in sys.path if each in kept or each not in ("", harness_root)]
     sys.path.insert(0, first)
     if program.path not in sys.path[:1]:
         sys.path.insert(1, program.path)
