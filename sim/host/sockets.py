@@ -60,6 +60,7 @@ class Endpoint(asyncio.Protocol):
         self.ended = False
         self.error: Exception | None = None
         self.writable = True
+        self.shut = False
         self.waiters: list[Waiter] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -323,7 +324,7 @@ class SimSocket(_RealSocket):
         transport = self._connected()
         end = self._end
         self._await(lambda: end.writable)
-        if end.error is not None or transport.is_closing():
+        if end.error is not None or end.shut or transport.is_closing():
             raise end.error if isinstance(end.error, ConnectionError) else BrokenPipeError(32, "Broken pipe")
         payload = bytes(data)
         transport.write(payload)
@@ -373,6 +374,7 @@ class SimSocket(_RealSocket):
         """Close one half, or both."""
         transport = self._connected()
         if how in (socket.SHUT_WR, socket.SHUT_RDWR) and not transport.is_closing():
+            self._end.shut = True
             transport.write_eof()
         if how in (socket.SHUT_RD, socket.SHUT_RDWR):
             self._end.ended = True
