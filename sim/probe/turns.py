@@ -56,7 +56,7 @@ class TurnTrace:
         def traced_write(transport: SimTransport, data: bytes | bytearray | memoryview) -> None:
             if transport.side == 0:
                 what = f"connection {transport.connection.number}: {len(data)} bytes, checksum {crc32(data):08x}"
-                self._line("write", what, self._stack(sys._getframe(1)) + self._meanwhile(transport._loop))
+                self._line("write", what, self._stack(sys._getframe(1)) + self._meanwhile())
             write(transport, data)
 
         def traced_resume(thread: BatonThread) -> None:
@@ -101,9 +101,10 @@ class TurnTrace:
         frames = coroutine_frames(task.get_coro())[-STACK_FRAMES_MAX:]
         return [self._spelt(frame) for frame in reversed(frames)]
 
-    def _meanwhile(self, loop: SimLoop) -> list[str]:
-        """Return where the main task of *loop* waits while another one runs: often the only line of the bot."""
-        main = loop.main
+    def _meanwhile(self) -> list[str]:
+        """Return where the main task waits while another one runs: often the only line of the bot."""
+        loop = asyncio.events._get_running_loop()
+        main = loop.main if isinstance(loop, SimLoop) else None
         if not isinstance(main, asyncio.Task) or main is asyncio.current_task(loop):
             return []
         return ["(meanwhile the main task waits)", *self._waiting(main)]

@@ -51,7 +51,7 @@ async def web3_socket():
         await w3.eth.subscribe("newPendingTransactions")
         async for message in w3.socket.process_subscriptions():
             result = message["result"]
-            saw(time.monotonic(), result["hash"] if "hash" in result else result)
+            saw(time.monotonic(), getattr(result, "hash", result))
             if random.random() < 0.3:
                 saw(await w3.eth.block_number)
 
@@ -124,7 +124,8 @@ async def main():
     await asyncio.sleep(0.5)
     for task in endless:
         task.cancel()
-    saw([repr(each) for each in await asyncio.gather(*endless, return_exceptions=True)])
+    ends = await asyncio.gather(*endless, return_exceptions=True)
+    assert all(isinstance(end, asyncio.CancelledError) for end in ends), ends
     async with aiohttp.ClientSession() as session:
         await post(session, os.environ["NODE_HTTP"], "web3_sha3", "0x" + SEEN.hexdigest())
     print("saw", SEEN.hexdigest(), flush=True)
