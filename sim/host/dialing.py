@@ -18,7 +18,7 @@ from sim.host.signals import SignalDesk
 from sim.units import US
 
 if TYPE_CHECKING:  # SimLoop is built from this class
-    from sim.host.loop import SimLoop
+    pass
 
 RESOLVE_NS = 500 * US
 """What a name look-up takes: an answer from a resolver nearby."""
@@ -51,88 +51,46 @@ class TlsSession:
 
     def compression(self) -> None:
         """Return None, as TLS 1.3 has none."""
-        return None
+        return
 
     def getpeercert(self, binary_form: bool = False) -> dict[str, Any] | bytes:
         """Return an empty certificate: none is exchanged."""
         return b"" if binary_form else {}
 
 
-class SimServer(events.AbstractServer):
-    """What `loop.create_server` returns."""
-
-    def __init__(
-        self, loop: SimLoop, network: Network, factory: Callable[[], Any], hosts: Sequence[str | None], port: int
-    ) -> None:
-        self._loop = loop
-        self._network = network
-        self._factory = factory
-        self._hosts = hosts
-        self._port = port
-        self._listeners: list[Listener] = []
-        self._waiters: list[asyncio.Future[None]] = []
-
-    @property
-    def sockets(self) -> tuple[BoundSocket, ...]:
-        """Return stand-ins that answer `getsockname`."""
-        return tuple(BoundSocket(self._network.sites[each.site].ip, each.port) for each in self._listeners)
-
-    async def start_serving(self) -> None:
-        """Bind; a second call does nothing."""
-        if not self._listeners:
-            for host in self._hosts:
-                listener = self._network.listen(self._loop, self._factory, host, self._port)
-                self._listeners.append(listener)
-
-    async def serve_forever(self) -> None:
-        """Serve until cancelled, then close."""
-        await self.start_serving()
-        waiter = self._loop.create_future()
-        try:
-            await waiter
-        finally:
-            self.close()
-            await self.wait_closed()
-
-    def is_serving(self) -> bool:
-        """Say whether it takes connections."""
-        return bool(self._listeners)
-
-    def get_loop(self) -> asyncio.AbstractEventLoop:
-        """Return the loop it runs on."""
-        return self._loop
-
-    def close(self) -> None:
-        """Take no more connections; those open stay."""
-        for listener in self._listeners:
-            self._network.close_listener(listener)
-        self._listeners.clear()
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-        self._waiters.clear()
-
-    async def wait_closed(self) -> None:
-        """Wait for `close`."""
-        if self._listeners:
-            waiter = self._loop.create_future()
-            self._waiters.append(waiter)
-            await waiter
-
-
 class BoundSocket:
-    """What a server tells of the socket that it listens on."""
+    """The listening socket that a server of asyncio's holds: its address, and a way to give it back."""
 
     family = socket.AF_INET
     type = socket.SOCK_STREAM
     proto = socket.IPPROTO_TCP
 
-    def __init__(self, ip: str, port: int) -> None:
-        self._name = (ip, port)
+    def __init__(self, network: Network, listener: Listener) -> None:
+        self._network = network
+        self.listener = listener
 
     def getsockname(self) -> tuple[str, int]:
         """Return (address, port)."""
-        return self._name
+        return self._network.sites[self.listener.site].ip, self.listener.port
+
+    def fileno(self) -> int:
+        """Return -1: there is no descriptor."""
+        return -1
+
+    def setsockopt(self, *_: Any) -> None:
+        """Accept an option, which changes nothing."""
+
+    def getsockopt(self, *_: Any) -> int:
+        """Return 0, as for an option that is off."""
+        return 0
+
+    def listen(self, backlog: int) -> None:
+        """Take connections from now on."""
+        self.listener.accepting = True
+
+    def close(self) -> None:
+        """Take no more connections; those open stay."""
+        self._network.close_listener(self.listener)
 
 
 class Dialing(base_events.BaseEventLoop):
@@ -257,16 +215,31 @@ class Dialing(base_events.BaseEventLoop):
         *,
         sock: socket.socket | None = None,
         start_serving: bool = True,
+        backlog: int = 100,
         **_ignored: Any,
-    ) -> SimServer:
-        """Listen on the loop's own host (the bot) or a simulated one (the world)."""
+    ) -> base_events.Server:
+        """Listen on the loop's own host (the bot) or a simulated one (the world); options and TLS change nothing."""
         if sock is not None:
             raise BoundaryError("create_server(sock=...)", mend="pass host and port")
+        network = self._wire()
         hosts: Iterable[str | None] = [host] if host is None or isinstance(host, str) else host
-        server = SimServer(self, self._wire(), protocol_factory, list(hosts), port or 0)  # type: ignore[arg-type]
+        sockets = []
+        for each in hosts:
+            listener = network.listen(self, protocol_factory, each, port or 0)
+            listener.accepting = False
+            sockets.append(BoundSocket(network, listener))
+        server = base_events.Server(self, sockets, protocol_factory, None, backlog, None, None)
+        for bound in sockets:
+            bound.listener.server = server
         if start_serving:
             await server.start_serving()
         return server
+
+    def _start_serving(self, protocol_factory: Callable[[], Any], sock: BoundSocket, *_: Any) -> None:
+        """`BoundSocket.listen` did it."""
+
+    def _stop_serving(self, sock: BoundSocket) -> None:
+        sock.close()
 
     # Signals ----------------------------------------------------------------------------------------------------
 
@@ -303,12 +276,7 @@ def _refusing(name: str) -> Callable[..., NoReturn]:
     return method
 
 
-REFUSED = (
-    "add_reader remove_reader add_writer remove_writer sock_recv sock_recv_into sock_recvfrom sock_recvfrom_into "
-    "sock_sendall sock_sendto sock_accept sock_sendfile sendfile start_tls create_datagram_endpoint "
-    "create_unix_connection create_unix_server connect_accepted_socket connect_read_pipe connect_write_pipe "
-    "subprocess_shell subprocess_exec"
-).split()
+REFUSED = ["add_reader", "remove_reader", "add_writer", "remove_writer", "sock_recv", "sock_recv_into", "sock_recvfrom", "sock_recvfrom_into", "sock_sendall", "sock_sendto", "sock_accept", "sock_sendfile", "sendfile", "start_tls", "create_datagram_endpoint", "create_unix_connection", "create_unix_server", "connect_accepted_socket", "connect_read_pipe", "connect_write_pipe", "subprocess_shell", "subprocess_exec"]
 
 for _name in REFUSED:
     setattr(Dialing, _name, _refusing(_name))

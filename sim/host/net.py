@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from asyncio import base_events
 from collections.abc import Callable, Iterable
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -61,7 +63,9 @@ class Listener:
     factory: Callable[[], asyncio.BaseProtocol]
     site: str
     port: int
-    open_connections: set[SimTransport] = field(default_factory=set)
+    accepting: bool = True
+    server: base_events.Server | None = None
+    context: Context = field(default_factory=copy_context)
 
 
 class Connection:
@@ -94,7 +98,7 @@ class Connection:
         network.trace = hash((network.trace, t_ns, self.number, side, len(data), checksum))
         network.env.at(t_ns, self.ends[1 - side]._arrive, data)
 
-    def send_eof(self, side: int, last: bool = False) -> None:
+    def send_eof(self, side: int) -> None:
         """Tell the other end that no more comes."""
         if not self.reset_sent:
             self.network.env.at(self._arrival(side), self.ends[1 - side]._arrive_eof)
@@ -236,9 +240,11 @@ class Network:
         """Return who takes a connection to *port* of *site*, or None if it is refused."""
         if site.refused:
             return None
-        if not site.any_port:
-            return self.listeners.get((site.name, port))
-        return next((found for (name, _), found in self.listeners.items() if name == site.name), None)
+        if site.any_port:
+            found = next((each for (name, _), each in self.listeners.items() if name == site.name), None)
+        else:
+            found = self.listeners.get((site.name, port))
+        return found if found is not None and found.accepting else None
 
     def open(self, client: SimLoop, site: Site, port: int, extra: dict[str, Any]) -> SimTransport | None:
         """Join *client* to whoever listens at *site*; None when it refuses.
@@ -255,23 +261,25 @@ class Network:
         self._ports += 1
         near_name, far_name = (self.sites[client.machine.site].ip, self._ports), (site.ip, port)
         near = SimTransport(client, connection, 0, {**extra, "sockname": near_name, "peername": far_name})
-        end = SimTransport(listener.loop, connection, 1, {"sockname": far_name, "peername": near_name})
+        names = {"sockname": far_name, "peername": near_name}
+        end = SimTransport(listener.loop, connection, 1, names, listener.context.copy(), listener.server)
         connection.ends = [near, end]
-        listener.open_connections.add(end)
         if self.recorder is not None:
             self.recorder.event("net.open", client.machine.site, site.name, connection=self._numbers, port=port)
-        listener.loop.arrive(self._greet, listener, end)
+        listener.loop.arrive(self._greet, listener, end, context=end._context)
         return near
 
     def _greet(self, listener: Listener, end: SimTransport) -> None:
-        protocol = listener.factory()
+        try:
+            protocol = listener.factory()
+        except BaseException:
+            end.abort()
+            raise
         end.set_protocol(protocol)
         protocol.connection_made(end)
 
     def forget(self, connection: Connection, side: int) -> None:
         """Note that one end is closed; drop the connection when both are."""
-        for listener in self.listeners.values():
-            listener.open_connections.discard(connection.ends[side])
         if self.recorder is not None and side == 0:
             reset = connection.ends[0].was_reset
             self.recorder.event(

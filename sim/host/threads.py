@@ -33,13 +33,14 @@ SWITCH_COST_NS = 5 * US
 class Waiter:
     """One thread's wait for one thing."""
 
-    __slots__ = ("done", "since_ns", "thread", "timed_out", "what")
+    __slots__ = ("done", "granted", "since_ns", "thread", "timed_out", "what")
 
     def __init__(self, thread: BatonThread | None, what: object) -> None:
         self.thread = thread
         self.what = what
         self.since_ns = 0
         self.done = False
+        self.granted = False  # what it waits for is its own already, it only has not run yet
         self.timed_out = False
 
 
@@ -136,17 +137,20 @@ class Baton:
         timer = None
         if timeout_ns is not None:
             timer = self.env.at(since_ns + timeout_ns, self._expire, waiter, priority=LOOP)
-        if thread is None:
-            env = self.env
-            while not waiter.done:
-                env.step()
-        else:
-            thread.waiting_for = waiter
-            self.main_gate.release()
-            thread.gate.acquire()
-            thread.waiting_for = None
-        if timer is not None:
-            timer.cancel()
+        try:
+            if thread is None:
+                env = self.env
+                while not waiter.done:
+                    env.step()
+            else:
+                thread.waiting_for = waiter
+                self.main_gate.release()
+                thread.gate.acquire()
+                thread.waiting_for = None
+        finally:  # a signal handler may raise in the main thread's wait
+            waiter.done = True
+            if timer is not None:
+                timer.cancel()
         return not waiter.timed_out
 
     def sleep(self, duration_ns: int) -> None:
@@ -160,7 +164,7 @@ class Baton:
             self.env.at(t_ns, self.hand_over, waiter, priority=LOOP)
 
     def _expire(self, waiter: Waiter) -> None:
-        if not waiter.done:
+        if not waiter.done and not waiter.granted:
             waiter.timed_out = True
             self.hand_over(waiter)
 
@@ -180,7 +184,10 @@ class Baton:
 
 
 class SimLock:
-    """`threading.Lock` on the baton: a wait hands over to whoever can run."""
+    """`threading.Lock` on the baton: a wait hands over to whoever can run.
+
+    A release gives the lock to who has waited longest, so that nobody waits for ever; threads of CPython may race for it.
+    """
 
     baton: Baton
 
@@ -194,18 +201,24 @@ class SimLock:
             raise ValueError("can't specify a timeout for a non-blocking call")
         if timeout != -1 and timeout < 0:
             raise ValueError("timeout value must be a non-negative number")
-        baton = self.baton
-        deadline_ns = None if timeout == -1 else baton.machine.now_ns() + round(timeout * 1e9)
-        while self._holder is not None:
-            if not blocking:
-                return False
-            left_ns = None if deadline_ns is None else deadline_ns - baton.machine.now_ns()
-            if left_ns is not None and left_ns <= 0:
-                return False
-            if not baton.block(self, left_ns, self._waiters.append) and self._holder is not None:
-                return False
-        self._holder = _real_ident()
-        return True
+        if self._holder is None:
+            self._holder = _real_ident()
+            return True
+        if not blocking:
+            return False
+        mine: list[Waiter] = []
+
+        def enlist(waiter: Waiter) -> None:
+            mine.append(waiter)
+            self._waiters.append(waiter)
+
+        try:
+            self.baton.block(self, None if timeout == -1 else round(timeout * 1e9), enlist)
+        except BaseException:
+            if mine[0].granted:
+                self.release()
+            raise
+        return mine[0].granted
 
     def release(self) -> None:
         """Give the lock up, from any thread."""
@@ -216,6 +229,8 @@ class SimLock:
         while waiters:
             waiter = waiters.popleft()
             if not waiter.done:
+                self._holder = self.baton.main_ident if waiter.thread is None else waiter.thread.ident
+                waiter.granted = True
                 self.baton.wake(waiter)
                 break
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from asyncio import transports
+import sys
+from asyncio import base_events, constants, transports
+from asyncio.log import logger
 from collections.abc import Callable, Iterable
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
@@ -15,14 +17,19 @@ if TYPE_CHECKING:  # loop and net build on this module
     from sim.host.loop import SimLoop
     from sim.host.net import Connection
 
-HIGH_WATER_BYTES = 64 * 1024
-"""asyncio's own default: above this many unsent bytes the protocol is asked to pause."""
+READ_BYTES_MAX = 256 * 1024
+"""What one `data_received` gets at most, as in asyncio's selector transport."""
 
 TOGETHER_NS = 100_000
 """Writes of one turn that are no further apart than this leave as one segment: what is between them is no work."""
 
 WINDOW_BYTES = 256 * 1024
 """Bytes that may be under way or unread at the other end before writes are buffered here: the sum of both kernels' buffers."""
+
+
+_SERVER_ARGS: Callable[[SimTransport], tuple[Any, ...]] = (
+    (lambda transport: (transport,)) if sys.version_info >= (3, 13) else (lambda transport: ())
+)
 
 
 class TransportSocket:
@@ -89,20 +96,38 @@ class TransportSocket:
             raise ValueError("setblocking(): transport sockets cannot be blocking")
 
 
-class SimTransport(transports.Transport):
-    """Stream transport over a `Connection`; `extra` holds what `get_extra_info` answers."""
+class SimTransport(transports._FlowControlMixin, transports.Transport):  # type: ignore[name-defined, misc]
+    """Stream transport over a `Connection`, in the manner of asyncio's selector transport.
 
-    def __init__(self, loop: SimLoop, connection: Connection, side: int, extra: dict[str, Any]) -> None:
-        super().__init__(extra)
-        self._loop = loop
+    Args:
+        extra: what `get_extra_info` answers.
+        context: what callbacks that begin with an arrival run in.
+        server: who is told when the connection is gone, for an end that a server accepted.
+    """
+
+    def __init__(
+        self,
+        loop: SimLoop,
+        connection: Connection,
+        side: int,
+        extra: dict[str, Any],
+        context: Context | None = None,
+        server: base_events.Server | None = None,
+    ) -> None:
+        super().__init__(extra, loop)
         self.connection = connection
         self.side = side
+        self._server = server
+        if server is not None:
+            server._attach(*_SERVER_ARGS(self))  # type: ignore[attr-defined]
         self._protocol: asyncio.BaseProtocol | None = None
         self._data_received: Callable[[bytes], None] | None = None
         self._buffered: asyncio.BufferedProtocol | None = None
-        self._context: Context = copy_context()
+        self._context: Context = copy_context() if context is None else context
         self._closing = False
         self._lost = False
+        self._late_writes = 0
+        self._delivery_scheduled = False
         self._eof_sent = False
         self.was_reset = False
         self._reading = True
@@ -113,8 +138,6 @@ class SimTransport(transports.Transport):
         self._pending: list[list[bytes]] = []
         self._pending_since_ns = 0
         self._outstanding_bytes = 0
-        self._write_paused = False
-        self._high, self._low = HIGH_WATER_BYTES, HIGH_WATER_BYTES // 4
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Answer what asyncio's own transports answer: the socket's stand-in is made when it is asked for."""
@@ -143,30 +166,36 @@ class SimTransport(transports.Transport):
 
     def pause_reading(self) -> None:
         """Keep what arrives until `resume_reading`."""
-        self._reading = False
+        if not self._closing:
+            self._reading = False
 
     def resume_reading(self) -> None:
         """Deliver again, beginning with what was kept."""
         if not self._reading and not self._closing:
             self._reading = True
-            if self._unread or self._eof_unread:
-                self._loop.call_soon(self._deliver)
+            if (self._unread or self._eof_unread) and not self._delivery_scheduled:
+                self._delivery_scheduled = True
+                self._loop.call_soon(self._deliver, context=self._context)
 
     def _arrive(self, data: bytes) -> None:
-        """Take a segment off the wire; runs outside the loop's turn."""
+        """Take a segment off the wire; runs outside the loop's turn. A socket that is closed answers with a reset."""
         if self._lost or self._closing:
             self.connection.consumed(1 - self.side, len(data))
+            self.connection.send_reset(self.side)
             return
         self._unread.append(data)
-        if self._reading and len(self._unread) == 1:
-            self._loop.arrive(self._deliver, context=self._context)
+        self._schedule_delivery()
 
     def _arrive_eof(self) -> None:
         if self._lost or self._closing:
             return
         self._eof_unread = True
         self._note_end()
-        if self._reading:
+        self._schedule_delivery()
+
+    def _schedule_delivery(self) -> None:
+        if self._reading and not self._delivery_scheduled:
+            self._delivery_scheduled = True
             self._loop.arrive(self._deliver, context=self._context)
 
     def _note_end(self) -> None:
@@ -175,19 +204,46 @@ class SimTransport(transports.Transport):
             self._socket.ended()
 
     def _deliver(self) -> None:
-        if self._unread and self._reading and not self._closing:
-            data = self._unread[0] if len(self._unread) == 1 else b"".join(self._unread)
-            self._unread.clear()
-            self.connection.consumed(1 - self.side, len(data))
-            if self._buffered is not None:
-                _feed_buffered(self._buffered, data)
-            elif self._data_received is not None:
-                self._data_received(data)
-        if self._eof_unread and self._reading and not self._unread and not self._closing:
-            self._eof_unread = False
-            eof_received = getattr(self._protocol, "eof_received", None)
-            if not (eof_received is not None and eof_received()):
-                self.close()
+        """Do what a selector transport does when its socket is readable: one read, or the end of the stream."""
+        self._delivery_scheduled = False
+        if self._closing or not self._reading:
+            return
+        try:
+            if self._unread:
+                self._read_once()
+            elif self._eof_unread:
+                self._eof_unread = False
+                eof_received = getattr(self._protocol, "eof_received", None)
+                if not (eof_received is not None and eof_received()):
+                    self.close()
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self._force_close(error)
+            raise
+        if (self._unread or self._eof_unread) and self._reading and not self._closing and not self._delivery_scheduled:
+            self._delivery_scheduled = True
+            self._loop.call_soon(self._deliver, context=self._context)
+
+    def _read_once(self) -> None:
+        data = self._unread[0] if len(self._unread) == 1 else b"".join(self._unread)
+        self._unread.clear()
+        room = READ_BYTES_MAX
+        if self._buffered is not None:
+            buffer = memoryview(self._buffered.get_buffer(-1)).cast("B")
+            room = len(buffer)
+            if not room:
+                self._unread.append(data)
+                raise RuntimeError("get_buffer() returned an empty buffer")
+            buffer[: min(room, len(data))] = data[:room]
+        if len(data) > room:
+            self._unread.append(data[room:])
+        size = min(room, len(data))
+        self.connection.consumed(1 - self.side, size)
+        if self._buffered is not None:
+            self._buffered.buffer_updated(size)
+        elif self._data_received is not None:
+            self._data_received(data[:room])
 
     # Writing ----------------------------------------------------------------------------------------------------
 
@@ -197,7 +253,12 @@ class SimTransport(transports.Transport):
             raise TypeError(f"data argument must be a bytes-like object, not {type(data).__name__!r}")
         if self._eof_sent:
             raise RuntimeError("Cannot call write() after write_eof()")
-        if not data or self._closing or self._lost:
+        if not data:
+            return
+        if self._closing:
+            self._late_writes += 1
+            if self._late_writes >= constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES and self._loop.signals is not None:
+                logger.warning("socket.send() raised exception.")
             return
         payload = bytes(data)
         self._loop.activity += 1
@@ -209,9 +270,7 @@ class SimTransport(transports.Transport):
             self._pending.append([payload])
             self._pending_since_ns = now_ns
             self._loop.env.at(now_ns, self._send_first)
-        if not self._write_paused and self.get_write_buffer_size() > self._high and self._protocol is not None:
-            self._write_paused = True
-            self._protocol.pause_writing()
+        self._maybe_pause_protocol()
 
     def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
         """Send the parts as one write."""
@@ -229,10 +288,12 @@ class SimTransport(transports.Transport):
 
     def _acked(self, size: int) -> None:
         self._outstanding_bytes -= size
-        if self._write_paused and self.get_write_buffer_size() <= self._low and not self._lost:
-            self._write_paused = False
-            assert self._protocol is not None
-            self._loop.arrive(self._protocol.resume_writing, context=self._context)
+        if self._protocol_paused and not self._lost:
+            self._loop.arrive(self._resume_protocol, context=self._context)
+
+    def _resume_protocol(self) -> None:
+        if not self._lost:
+            self._maybe_resume_protocol()
 
     def write_eof(self) -> None:
         """Close the sending half after what was written."""
@@ -249,20 +310,6 @@ class SimTransport(transports.Transport):
         """Return the bytes that the window does not take yet."""
         return max(0, self._outstanding_bytes - WINDOW_BYTES)
 
-    def get_write_buffer_limits(self) -> tuple[int, int]:
-        """Return the low and high water marks, in bytes."""
-        return self._low, self._high
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Set the marks between which the protocol is paused and resumed."""
-        if high is None:
-            high = HIGH_WATER_BYTES if low is None else 4 * low
-        if low is None:
-            low = high // 4
-        if not high >= low >= 0:
-            raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
-        self._high, self._low = high, low
-
     # Ending -----------------------------------------------------------------------------------------------------
 
     def is_closing(self) -> bool:
@@ -274,17 +321,22 @@ class SimTransport(transports.Transport):
         if not self._closing:
             self._closing = True
             self._send_pending()
-            if not self._lost:
-                self.connection.send_eof(self.side, last=True)
+            if self._unread:  # a socket that is closed with something unread resets the connection
+                self.connection.send_reset(self.side)
+            elif not self._eof_sent:
+                self.connection.send_eof(self.side)
             self._loop.call_soon(self._connection_lost, None)
 
     def abort(self) -> None:
         """Drop the connection at once; the other end sees a reset."""
+        self._force_close(None)
+
+    def _force_close(self, error: BaseException | None) -> None:
         if not self._lost:
             self._closing = True
             self._pending.clear()
             self.connection.send_reset(self.side)
-            self._loop.call_soon(self._connection_lost, None)
+            self._loop.call_soon(self._connection_lost, error)
 
     def _reset(self, error: Exception | None) -> None:
         """The other end, or a fault, dropped the connection; runs outside the loop's turn."""
@@ -302,19 +354,14 @@ class SimTransport(transports.Transport):
         if self._socket is not None:
             self._socket.close()
         self.connection.closed(self.side)
-        if self._protocol is not None:
-            self._protocol.connection_lost(error)
+        try:
+            if self._protocol is not None:
+                self._protocol.connection_lost(error)
+        finally:
+            server, self._server = self._server, None
+            if server is not None:
+                server._detach(*_SERVER_ARGS(self))  # type: ignore[attr-defined]
 
     def __repr__(self) -> str:
         state = "closed" if self._lost else "closing" if self._closing else "open"
         return f"<SimTransport {state} {self.get_extra_info('sockname')} -> {self.get_extra_info('peername')}>"
-
-
-def _feed_buffered(protocol: asyncio.BufferedProtocol, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        buffer = protocol.get_buffer(len(view))
-        size = min(len(buffer), len(view))
-        memoryview(buffer)[:size] = view[:size]
-        protocol.buffer_updated(size)
-        view = view[size:]
