@@ -123,6 +123,10 @@ def run(
         typer.Option("--wall-limit", metavar="S", help="End a flight after S seconds of wall time.", min=0.1),
     ] = None,
     known: KnownOption = None,
+    count_work: Annotated[
+        bool,
+        typer.Option("--count-work", help="Count executed lines of the bot's code, for thresholds on work.lines (slower)."),
+    ] = False,
     verify_share: Annotated[
         str,
         typer.Option(
@@ -133,9 +137,10 @@ def run(
     ] = "0",
 ) -> None:
     """Fly scenarios and print the verdict on each run."""
-    from sim.orders import orders_of, placed, twice  # so that --help answers at once
+    from sim.orders import counting, orders_of, placed, twice  # so that --help answers at once
 
     orders = placed(orders_of(scenarios, seed, seeds, engine, bot, sets or [], faults), out)
+    orders = counting(orders) if count_work else orders
     accepted = tuple({**asdict(each), "expires": str(each.expires)} for each in _known(known))
     orders = [
         replace(each, known=accepted, echo=verbose, wall_limit_s=wall_limit) for each in twice(orders, verify_share)

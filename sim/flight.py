@@ -33,11 +33,13 @@ from sim.host.sockets import SocketDesk
 from sim.host.thirdparty import take_over_aiodns, take_over_uvloop
 from sim.host.threads import Baton
 from sim.job import KEYS_AT, SHARED_BYTES, Job
+from sim.probe.cputime import CpuProfile
 from sim.probe.findings import Findings
 from sim.probe.leaks import LeakProbe
 from sim.probe.locks import LockProbe, watch_thread_locks
 from sim.probe.place import Place, Places, stack_of_task
 from sim.probe.tasks import TaskProbe
+from sim.probe.work import WorkCounter
 from sim.probe.turns import TracedLoop, TurnTrace
 from sim.record import Recorder
 from sim.rng import Streams
@@ -104,6 +106,10 @@ class Flight:
         machines.running = self.machine
         self.env.pulse = memoryview(self._shared)[:KEYS_AT].cast("Q")
         self.env.pulse[1] = 1
+        if self.work is not None:
+            self.work.start()
+        if self.profile is not None:
+            self.profile.start()
         outcome = run(program, self.charges.compile)
         self._returned(outcome)
 
@@ -181,6 +187,9 @@ class Flight:
     def _watch(self) -> None:
         script, path = self.bot.script, self.bot.path
         self.places = Places(str(path if script is None or path in script.parents else script.parent))
+        places = self.places
+        self.work = WorkCounter(places.is_bots) if self.job.count_work else None
+        self.profile = CpuProfile(places.is_bots, places.is_ours) if self.job.profile else None
         self.findings = Findings(self.recorder, lambda: self.env.now, self.redactor.text)
         self.tasks = TaskProbe(self.recorder)
         self.locks = LockProbe(self.recorder, self.findings, self.places)
@@ -361,6 +370,10 @@ class Flight:
                 recorder.note("metric", name, value=value, type="counter")
         for meter in self.charges.meters.values():
             recorder.note("metric", "cpu.charged", value=meter.charged_ns, type="counter", tags={"function": meter.name})
+        if self.work is not None:
+            self.work.finish(recorder)
+        if self.profile is not None:
+            self.profile.finish(self.folder)
         recorder.note("digest", "", digest=recorder.digest())
         recorder.note("flight.end", "bot", reason=reason, exit_code=exit_code)
         recorder.close()

@@ -26,6 +26,8 @@ class Job:
         echo: whether the bot's output is shown on standard error, too.
         debug: whether the bot gets the terminal: `--pdb`.
         until: `--until`, for `--pdb`: an instant in ns, or a finding's id.
+        count_work: whether executed lines of the bot are counted (`sim/probe/work.py`).
+        profile: whether the CPU time of its functions is measured (`sim/probe/cputime.py`).
         trace_turns: whether to write every turn, write and draw with its place (`sim/probe/turns.py`).
     """
 
@@ -43,4 +45,6 @@ class Job:
     until: int | str | None = None
     probes: bool = True
     trace_turns: bool = False
+    count_work: bool = False
+    profile: bool = False
     secrets: tuple[str, ...] = field(default=())

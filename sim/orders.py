@@ -71,6 +71,19 @@ def placed(orders: Sequence[Order], out: Path | None) -> list[Order]:
     return [replace(each, out=out / each.scenario.id / str(each.seed) if several else out) for each in orders]
 
 
+def counting(orders: Sequence[Order]) -> list[Order]:
+    """Return the orders with `--count-work`; their replay lines and replays have it too."""
+    return [
+        replace(
+            each,
+            count_work=True,
+            command=(*each.command, "--count-work"),
+            invocation={**(each.invocation or {}), "count_work": True},
+        )
+        for each in orders
+    ]
+
+
 def twice(orders: Sequence[Order], share: str) -> list[Order]:
     """Return the orders, with *share* of them marked to fly twice; of more than none the first always is.
 

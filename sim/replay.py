@@ -73,6 +73,7 @@ def _order(header: dict[str, Any]) -> Order:
         faults=invocation.get("faults"),
         command=("windtunnel", "run", path),
         probes=header.get("probes", True),
+        count_work=bool(invocation.get("count_work")),
     )
 
 

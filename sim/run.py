@@ -54,6 +54,8 @@ class Order:
         out: the folder of the run, or None for `runs/<id>/<subject8>/<seed>`.
         known: accepted findings as the header keeps them.
         verify: whether a second flight must give the same digest (`--verify-share`).
+        count_work: whether executed lines of the bot are counted (`--count-work`).
+        profile: whether the CPU time of its functions is measured (`windtunnel profile`).
         trace_turns: whether the flight writes every turn of its loops, for `windtunnel verify`.
         surroundings: variables of the process's environment besides its own; they must not matter.
     """
@@ -71,6 +73,8 @@ class Order:
     wall_limit_s: float | None = None
     verify: bool = False
     trace_turns: bool = False
+    count_work: bool = False
+    profile: bool = False
     surroundings: tuple[tuple[str, str], ...] = ()
 
 
@@ -170,6 +174,8 @@ def _job(order: Order, part: Path, print_: dict[str, Any]) -> Job:
         echo=order.echo,
         probes=order.probes,
         trace_turns=order.trace_turns,
+        count_work=order.count_work,
+        profile=order.profile,
         secrets=secrets(scenario),
     )
 

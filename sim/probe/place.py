@@ -78,6 +78,10 @@ class Places:
         code = getattr(task.get_coro(), "cr_code", None)
         return self.of_code(code) if code is not None else Place(None, task.get_name(), "bot")
 
+    def is_bots(self, path: str) -> bool:
+        """Say whether *path* is the bot's own code: not the harness's, a library's or Python's."""
+        return self._shown(path)[1] == "bot"
+
     def is_ours(self, path: str) -> bool:
         """Say whether *path* is the harness's own code."""
         return path.startswith(_HARNESS + "/") and not self._bot_path.startswith(_HARNESS)
