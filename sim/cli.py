@@ -125,7 +125,7 @@ def run(
     known: KnownOption = None,
     count_work: Annotated[
         bool,
-        typer.Option("--count-work", help="Count executed lines of the bot's code, for thresholds on work.lines (slower)."),
+        typer.Option("--count-work", help="Count executed lines of the bot's code: the metric work.lines. Slower."),
     ] = False,
     verify_share: Annotated[
         str,
