@@ -7,24 +7,26 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import IO, Any, Final
+from typing import IO, Final
 
 from tests.bench.anvil import cpu_s, silent
 from tests.bench.table import Effort, Table, Target, versus
-from tests.bot.anvil import lay_out
+from tests.bot.anvil import ROOT, lay_out
 
+LOG: Final = "flight.log"
 HERE: Final = Path(__file__).resolve().parent
 CALLS: Final = (("blockNumber", 400), ("getReserves", 200))
+COMMAND: Final = (str(Path(sys.executable).with_name("windtunnel")),)
+WATCHED: Final = (sys.executable, "-m", "tests.bench.watched")
 PROVIDERS: Final = ("HTTP", "WebSocket")
 AS_MANY: Final = Target(">=", 1.0)
 LOOK_S: Final = 1.0
-LAYERS: Final = ("client", "wire", "node", "EVM")
 
 
 class Pilot:
@@ -36,7 +38,7 @@ class Pilot:
 
     def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
         self._process = process
-        self._log = folder / "flight.log"
+        self._log = folder / LOG
         self._orders, self._answers = (_open_both_ways(folder / name) for name in ("orders", "answers"))
 
     def ask(self, provider: str, call: str, count: int, *, split: bool = False) -> tuple[float, dict[str, float]]:
@@ -72,18 +74,17 @@ def _pipes(folder: Path) -> dict[str, str]:
     folder.mkdir()
     for name in ("orders", "answers"):
         os.mkfifo(folder / name)
-    return {"ORDERS": str(folder / "orders"), "ANSWERS": str(folder / "answers"), "BENCH": str(HERE)}
+    return {"ORDERS": str(folder / "orders"), "ANSWERS": str(folder / "answers")}
 
 
 @contextmanager
-def flown(folder: Path) -> Iterator[Pilot]:
-    """Fly the pilot as `windtunnel run` flies any bot."""
-    command = [str(Path(sys.executable).with_name("windtunnel")), "run", str(HERE / "calm.yaml"), "--json"]
-    command += ["--out", str(folder / "run")]
+def flown(folder: Path, command: Sequence[str]) -> Iterator[Pilot]:
+    """Fly the pilot with *command*, which is `windtunnel` or the same with a watch."""
+    words = [*command, "run", str(HERE / "calm.yaml"), "--json", "--out", str(folder / "run")]
     for name, value in _pipes(folder).items():
-        command += ["--set", f"bot.env.{name}={value}"]
-    with (folder / "flight.log").open("wb") as log:
-        pilot = Pilot(subprocess.Popen(command, stdout=log, stderr=log), folder)
+        words += ["--set", f"bot.env.{name}={value}"]
+    with (folder / LOG).open("wb") as log:
+        pilot = Pilot(subprocess.Popen(words, stdout=log, stderr=log, cwd=ROOT), folder)
         try:
             yield pilot
         finally:
@@ -93,7 +94,7 @@ def flown(folder: Path) -> Iterator[Pilot]:
 @contextmanager
 def on_loopback(folder: Path, environment: Mapping[str, str]) -> Iterator[Pilot]:
     """Run the pilot as a program, against the node that *environment* names."""
-    variables = {**os.environ, **environment, **_pipes(folder)}
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), **environment, **_pipes(folder)}
     pilot = Pilot(subprocess.Popen([sys.executable, str(HERE / "pilot.py")], env=variables), folder)
     try:
         yield pilot
@@ -104,11 +105,13 @@ def on_loopback(folder: Path, environment: Mapping[str, str]) -> Iterator[Pilot]
 def measure(effort: Effort) -> list[Table]:
     """Calls a second of an unmodified AsyncWeb3 in the simulated world, against Anvil over loopback."""
     with TemporaryDirectory(prefix="windtunnel-bench-") as name, silent() as (node, pid):
-        ground = lay_out(node)
+        folder, ground = Path(name), lay_out(node)
         environment = {"NODE_HTTP": node.http, "NODE_WS": node.ws, "PAIR": ground.pairs[0]}
-        folder = Path(name)
-        with flown(folder / "flown") as ours, on_loopback(folder / "anvil", environment) as peer:
-            return [_rates(ours, peer, effort), _split(ours, peer, pid, effort)]
+        with on_loopback(folder / "anvil", environment) as peer:
+            with flown(folder / "flown", COMMAND) as ours:
+                rates = _rates(ours, peer, effort)
+            with flown(folder / "watched", WATCHED) as ours:
+                return [rates, _split(ours, peer, pid, effort)]
 
 
 def _rates(ours: Pilot, peer: Pilot, effort: Effort) -> Table:
@@ -132,24 +135,29 @@ def _split(ours: Pilot, peer: Pilot, anvil_pid: int, effort: Effort) -> Table:
     for call, whole in CALLS:
         count = effort.count(whole)
         for provider in PROVIDERS:
-            mine = [_ms(ours.ask(provider, call, count, split=True)[1], count) for _ in range(effort.rounds)]
-            rows.append((f"`{call}`, {provider}", "simulated world", *_medians(mine)))
-            theirs = []
-            for _ in range(effort.rounds):
+            mine, theirs = [], []
+            for each in range(-1, effort.rounds):
+                spent_s = ours.ask(provider, call, count, split=True)[1]
                 before_s = cpu_s(anvil_pid)
-                spent_s = peer.ask(provider, call, count, split=True)[1]
-                node_s = cpu_s(anvil_pid) - before_s
-                wire_s = max(spent_s["waiting"] - node_s, 0.0)
-                theirs.append(_ms({"client": spent_s["client"], "wire": wire_s, "node": node_s}, count))
-            rows.append((f"`{call}`, {provider}", "Anvil", *_medians(theirs)))
-    return Table("Client: milliseconds of a call, by layer", ("call", "on", *LAYERS), tuple(rows))
+                peer_s = peer.ask(provider, call, count, split=True)[1]
+                peer_s["node"] = cpu_s(anvil_pid) - before_s
+                peer_s["wire"] = max(peer_s["waiting"] - peer_s["node"], 0.0)
+                if each >= 0:  # the first warms up
+                    mine.append(_ms(spent_s, count))
+                    theirs.append(_ms(peer_s, count))
+            rows.append((f"`{call}`, {provider}", "simulated world", *_medians(mine)))
+            rows.append((f"`{call}`, {provider}", "Anvil", *_medians([each[:3] for each in theirs]), "in node"))
+    return Table(
+        "Client: milliseconds of a call, by layer", ("call", "on", "client", "wire", "node", "EVM"), tuple(rows)
+    )
 
 
-def _ms(spent_s: Mapping[str, float], count: int) -> dict[str, float]:
-    return {layer: spent_s[layer] / count * 1e3 for layer in LAYERS if layer in spent_s}
+def _ms(spent_s: Mapping[str, float], count: int) -> tuple[float, float, float, float]:
+    """Return the milliseconds of one call: client, wire, node and EVM, which is nothing where no code ran."""
+    layers_s = spent_s["client"], spent_s["wire"], spent_s["node"], spent_s.get("EVM", 0.0)
+    client, wire, node, evm = (each_s / count * 1e3 for each_s in layers_s)
+    return client, wire, node, evm
 
 
-def _medians(rounds: list[dict[str, float]]) -> Iterator[str]:
-    for layer in LAYERS:
-        found: list[Any] = [each[layer] for each in rounds if layer in each]
-        yield f"{median(found):.2f}" if found else ""
+def _medians(rounds: Sequence[Sequence[float]]) -> list[str]:
+    return [f"{median(layer):.2f}" for layer in zip(*rounds, strict=True)]

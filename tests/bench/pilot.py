@@ -1,7 +1,8 @@
 """A bot that makes as many calls as it is ordered to: flown in the simulated world, and run as it is against Anvil.
 
-It imports nothing of Windtunnel. Orders come and answers go by named pipes; while it waits for an order it blocks, and
-so does the world it is in. Whoever gives the orders holds the watch.
+It imports nothing of Windtunnel, but for a watch where the order is to split the time. Orders come and answers go by
+named pipes; while it waits for an order it blocks, and so does the world it is in. Whoever gives the orders holds the
+watch on the whole.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -50,8 +50,7 @@ async def main(orders: TextIO, answers: TextIO) -> None:
         for line in iter(orders.readline, ""):
             order = json.loads(line)
             if order["split"] and watch is None:
-                sys.path.insert(0, os.environ["BENCH"])
-                from stopwatch import install  # only now, so that rounds without a split have nothing of it
+                from tests.bench.stopwatch import install  # only now, so that other rounds have nothing of it
 
                 watch = install(asyncio.get_running_loop())
                 await asyncio.sleep(0)

@@ -1,46 +1,31 @@
-"""Where a client's time goes, seen from inside its process: loaded by the pilot, in the flight or beside Anvil.
+"""Where a client's time goes, seen from inside its process: in the flight or beside Anvil.
 
 A stack of layers: entering one stops the watch of the one it was entered from, so that each counts its own time alone.
-The clock is libc's, because a flight answers every clock of Python from virtual time.
+A flight answers every clock from virtual time, so this module is loaded before it begins (`watched.py`).
 """
 
 from __future__ import annotations
 
-import ctypes
 import gc
-from asyncio import AbstractEventLoop
+from asyncio import BaseEventLoop
 from collections.abc import Callable
 from functools import wraps
-from time import CLOCK_MONOTONIC
+from time import perf_counter_ns
 from typing import Any
-
-
-class _Timespec(ctypes.Structure):
-    _fields_ = (("s", ctypes.c_long), ("ns", ctypes.c_long))
-
-
-_libc = ctypes.CDLL(None)
-_at = _Timespec()
-_where = ctypes.byref(_at)
-
-
-def now_ns() -> int:
-    """Return the real monotonic clock."""
-    _libc.clock_gettime(CLOCK_MONOTONIC, _where)
-    ns: int = _at.s * 1_000_000_000 + _at.ns
-    return ns
 
 
 class Stopwatch:
     """Nanoseconds by layer; what happens in none of the layers is *rest*'s."""
 
+    _now_ns = staticmethod(perf_counter_ns)  # held here, because the flight replaces the module's name
+
     def __init__(self, rest: str) -> None:
         self._stack = [rest]
-        self._since_ns = now_ns()
+        self._since_ns = self._now_ns()
         self._spent_ns: dict[str, int] = {}
 
     def _charge(self) -> None:
-        t_ns, layer = now_ns(), self._stack[-1]
+        t_ns, layer = self._now_ns(), self._stack[-1]
         self._spent_ns[layer] = self._spent_ns.get(layer, 0) + t_ns - self._since_ns
         self._since_ns = t_ns
 
@@ -70,25 +55,21 @@ class Stopwatch:
         return {layer: ns / 1e9 for layer, ns in self._spent_ns.items()}
 
 
-def install(loop: AbstractEventLoop) -> Stopwatch:
+def install(loop: Any) -> Stopwatch:
     """Return a watch on the client's loop *loop* and, in a flight, on all that is in the process with it."""
     if type(loop).__name__ != "SimLoop":
         watch = Stopwatch("client")
-        selector: Any = loop._selector  # type: ignore[attr-defined]
+        selector = loop._selector
         selector.select = watch.timed("waiting", selector.select)
         return watch
     watch = Stopwatch("wire")
     gc.unfreeze()  # the flight froze the world, and the collector, which finds its objects here, sees no frozen ones
-    found: dict[str, Any] = {"PyEvm": None, "SimLoop": [], "Baton": None}
     for each in gc.get_objects():
-        name = type(each).__name__
-        if name == "SimLoop":
-            found[name].append(each)
-        elif name in found:
-            found[name] = each
-    for each in found["SimLoop"]:
-        each._run_once = watch.timed("client" if each is loop else "node", each._run_once)
-    engine, baton = found["PyEvm"], found["Baton"]
-    engine.call = watch.timed("EVM", engine.call)
-    baton._resume = watch.timed("client", baton._resume)  # a thread of the client's runs
+        if isinstance(each, BaseEventLoop):
+            layer = "client" if each is loop else "node"
+            each._run_once = watch.timed(layer, each._run_once)  # type: ignore[attr-defined]
+        elif type(each).__name__ == "PyEvm":
+            each.call = watch.timed("EVM", each.call)
+        elif type(each).__name__ == "Baton":
+            each._resume = watch.timed("client", each._resume)  # a thread of the client's runs
     return watch

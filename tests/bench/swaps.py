@@ -142,7 +142,7 @@ def _race(ours: Ours, oracle: Oracle, anvil: Anvil, effort: Effort) -> Rates:
     anvil.block(approvals)
     rates, blocks = Rates(), effort.count(BLOCKS)
     for number in range(-1, effort.rounds):
-        batches = [ours.sign() for _ in range(blocks if number >= 0 else WARM_UP_BLOCKS)]
+        batches = [ours.sign() for _ in range(blocks if number >= 0 else effort.count(WARM_UP_BLOCKS))]
         at_s = [perf_counter()]
         built = [ours.block(raws) for raws in batches]
         at_s.append(perf_counter())
