@@ -330,13 +330,13 @@ def verify(
 @app.command(epilog="Example:  windtunnel validate scenarios/*.yaml")
 def validate(scenarios: Scenarios, sets: Sets = None, bot: BotOption = None) -> None:
     """Check scenario files without flying them."""
-    from sim.orders import check_thresholds  # so that --help answers at once
+    from sim.orders import check  # so that --help answers at once
     from sim.scenario import load  # likewise
 
     code = 0
     for path in scenarios:
         try:
-            check_thresholds(load(path, sets or (), bot))
+            check(load(path, sets or (), bot))
         except WindtunnelError as error:
             errors.print(Text(str(error)), soft_wrap=True)
             code = error.exit_code

@@ -9,14 +9,18 @@ from fractions import Fraction
 from math import ceil
 from pathlib import Path
 
-from sim.errors import UsageError
+from sim.chain.artifacts import load as load_artifact
+from sim.errors import ScenarioError, UsageError
 from sim.fault.schedule import select
 from sim.metric.threshold import ThresholdError, check_threshold
 from sim.run import Order
 from sim.scenario import Scenario, load
 from sim.scenario.document import KEY
+from sim.scenario.references import expanded, known_values, names
 
 SEEDS_MAX = 100_000
+_STAND_IN = "0x" + "11" * 20
+_STAND_IN_KEY = "0x" + "11" * 32
 
 
 def orders_of(
@@ -41,7 +45,7 @@ def orders_of(
     orders: list[Order] = []
     for path in scenarios:
         scenario = load(path, sets, bot)
-        check_thresholds(scenario)
+        check(scenario)
         _check_faults(scenario, faults)
         orders.extend(
             Order(
@@ -116,12 +120,37 @@ def check_engine(engine: str) -> None:
         raise UsageError(f"--engine {engine}: no such engine; there are pyevm, revm and both")
 
 
-def check_thresholds(scenario: Scenario) -> None:
-    """Check the scenario's thresholds against the metrics there are.
+def check(scenario: Scenario) -> None:
+    """Check what the scenario's own room cannot: its thresholds and its contracts.
 
     Raises:
         ScenarioError: with the place of the first that is wrong.
     """
+    _check_thresholds(scenario)
+    _check_contracts(scenario)
+
+
+def _check_contracts(scenario: Scenario) -> None:
+    """Load every artefact and try its arguments, with stand-ins for addresses that only the flight knows."""
+    known = known_values(scenario)
+    values = {name: known.get(name, _STAND_IN_KEY if name.endswith(".key") else _STAND_IN) for name in names(scenario)}
+    for name, contract in scenario.contracts.items():
+        if contract.artifact is None:
+            continue
+        place: tuple[str | int, ...] = ("contracts", name, "artifact")
+        try:
+            artifact = load_artifact(contract.artifact)
+            place = ("contracts", name, "args")
+            if contract.at is None:
+                artifact.creation(expanded(contract.args, values))
+            for index, call in enumerate(contract.calls):
+                place = ("contracts", name, "calls", index)
+                artifact.call(call.function, expanded(call.args, values))
+        except ScenarioError as error:
+            raise scenario.refusal(place, str(error)) from None
+
+
+def _check_thresholds(scenario: Scenario) -> None:
     for metric, rules in scenario.thresholds.items():
         for index, rule in enumerate(rules):
             try:

@@ -118,7 +118,10 @@ def fly(
     target = _target(order, print_)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
+    try:
+        part.mkdir(parents=True)
+    except OSError as error:
+        raise UsageError(f"{target}: the run's folder cannot be made: {error.strerror}") from None
     try:
         (part / "scenario.resolved.yaml").write_text(resolved(scenario))
         child = _Child(order, _job(order, part, print_))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -52,7 +52,7 @@ from sim.record import Recorder
 from sim.rng import Streams
 from sim.scenario.faults import ClockStepFault, DisconnectFault, LatencyFault, ReorgFault
 from sim.scenario.model import Scenario
-from sim.scenario.references import expand, known_values
+from sim.scenario.references import expanded, known_values
 
 ALIAS_PORT = 443
 """Where a node or an application listens under a name of `hosts`; whatever port the bot dials there leads to it."""
@@ -320,24 +320,15 @@ def _contracts(scenario: Scenario, values: Mapping[str, str] | None) -> list[Con
         except ScenarioError as error:
             raise scenario.refusal(("contracts", name, "artifact"), str(error)) from None
         calls = tuple(
-            CallSpec(call.function, _expanded(call.args, values), call.value, call.sender) for call in spec.calls
+            CallSpec(call.function, _filled(call.args, values), call.value, call.sender) for call in spec.calls
         )
         at = None if spec.at is None else bytes.fromhex(spec.at.removeprefix("0x"))
-        specs.append(ContractSpec(name, artifact, _expanded(spec.args, values), calls, at, spec.sender))
+        specs.append(ContractSpec(name, artifact, _filled(spec.args, values), calls, at, spec.sender))
     return specs
 
 
-def _expanded(args: Any, values: Mapping[str, str] | None) -> tuple[Any, ...]:
-    if values is None:
-        return ()
-    return tuple(
-        expand(each, values)
-        if isinstance(each, str)
-        else list(_expanded(each, values))
-        if isinstance(each, tuple)
-        else each
-        for each in args
-    )
+def _filled(args: Iterable[Any], values: Mapping[str, str] | None) -> tuple[Any, ...]:
+    return () if values is None else expanded(args, values)
 
 
 def _price(scenario: Scenario, env: NsEnvironment, streams: Streams, recorder: Recorder) -> ReferencePrice:

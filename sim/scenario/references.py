@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sim.scenario.model import Scenario
 from sim.scenario.values import suggestion
@@ -80,6 +81,18 @@ def expand(template: str, values: Mapping[str, str]) -> str:
     'ws://node-a:8546/$x'
     """
     return _TOKEN.sub(lambda match: "$" if match[0] == "$$" else values[match[1]], template)
+
+
+def expanded(args: Iterable[Any], values: Mapping[str, str]) -> tuple[Any, ...]:
+    """Return a contract's arguments with the references in their texts replaced, lists as lists."""
+    return tuple(
+        expand(each, values)
+        if isinstance(each, str)
+        else list(expanded(each, values))
+        if isinstance(each, tuple)
+        else each
+        for each in args
+    )
 
 
 def _unknown(name: str, known: Collection[str]) -> str:

@@ -214,3 +214,32 @@ def test_help_and_version_answer(called: Callable[..., Call]) -> None:
         call = called(command, "--help")
         assert call.code == 0
         assert "Example" in call.out
+
+
+@pytest.mark.parametrize(
+    ("artifact", "contract", "message"),
+    [
+        ("nonsense", "artifact: c.json", "c.artifact: "),
+        ('{"abi": [], "bytecode": "0x00"}', "artifact: c.json, args: [1]", "c.args: c's constructor takes 0 arguments"),
+        (
+            '{"abi": [], "bytecode": "0x00"}',
+            "artifact: c.json, calls: [{function: f}]",
+            "calls[0]: c has no function 'f'",
+        ),
+        ('{"abi": [], "bytecode": "0x"}', "artifact: c.json", "`bytecode` is empty"),
+    ],
+)
+def test_a_contract_that_cannot_be_deployed_is_told_before_anything_flies(
+    artifact: str, contract: str, message: str, home: Path, called: Callable[..., Call]
+) -> None:
+    """An artefact that is none, wrong arguments and unknown functions are found at their line, flying or not."""
+    (home / "c.json").write_text(artifact)
+    (home / "broken.yaml").write_text(SCENARIO + f"contracts:\n  c: {{{contract}}}\n")
+
+    for command in ("run", "validate"):
+        refused(called(command, "broken.yaml"), "broken.yaml:10:", message)
+
+
+def test_a_folder_that_cannot_be_made_is_told(called: Callable[..., Call]) -> None:
+    """--out where nothing can be written is the caller's mistake, not ours."""
+    refused(called("run", "one.yaml", "--json", "--out", "/proc/nowhere/run"), "/proc/nowhere/run")
