@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from sim.chain.pyevm import make_engine
 from sim.errors import BoundaryError, WindtunnelError
 from sim.functions import MAIN
-from sim.host import boundary, polling, sockets, tls, wallclock
+from sim.host import boundary, identity, polling, sockets, tls, wallclock
 from sim.host import machine as machines
 from sim.host import signals as virtual_signals
 from sim.host.charge import Charges
@@ -203,6 +203,7 @@ class Flight:
 
     def _own_loops(self) -> None:
         """Make every way to an event loop lead to ours."""
+        identity.install()
         asyncio.DefaultEventLoopPolicy._loop_factory = staticmethod(self.new_loop)  # type: ignore[attr-defined]
         asyncio.set_event_loop_policy(None)
         asyncio.SelectorEventLoop = self.new_loop  # type: ignore[assignment]
@@ -215,6 +216,7 @@ class Flight:
         else:
             loop = TracedLoop(self.machine, self.network, self.desk)
             loop.turn_trace = self.turns
+        loop._asyncgens = identity.OrderedGenerators()  # type: ignore[attr-defined]
         loop.watched = self.job.probes
         loop.watch = self if self.job.probes else None
         self.loops.append(loop)
