@@ -33,13 +33,14 @@ SWITCH_COST_NS = 5 * US
 class Waiter:
     """One thread's wait for one thing."""
 
-    __slots__ = ("done", "granted", "since_ns", "thread", "timed_out", "what")
+    __slots__ = ("done", "granted", "overtaken", "since_ns", "thread", "timed_out", "what")
 
     def __init__(self, thread: BatonThread | None, what: object) -> None:
         self.thread = thread
         self.what = what
         self.since_ns = 0
         self.done = False
+        self.overtaken = False
         self.granted = False  # what it waits for is its own already, it only has not run yet
         self.timed_out = False
 
@@ -186,7 +187,8 @@ class Baton:
 class SimLock:
     """`threading.Lock` on the baton: a wait hands over to whoever can run.
 
-    A release gives the lock to who has waited longest, so that nobody waits for ever; threads of CPython may race for it.
+    A release wakes who has waited longest. Until that thread runs the lock is free, as in CPython, and another may take
+    it; who was overtaken once is given the lock by the next release, so that nobody waits for ever.
     """
 
     baton: Baton
@@ -204,33 +206,53 @@ class SimLock:
         if self._holder is None:
             self._holder = _real_ident()
             return True
-        if not blocking:
-            return False
+        return blocking and self._wait(None if timeout == -1 else self.baton.machine.now_ns() + round(timeout * 1e9))
+
+    def _wait(self, deadline_ns: int | None) -> bool:
         mine: list[Waiter] = []
 
         def enlist(waiter: Waiter) -> None:
+            waiter.overtaken = bool(mine)
             mine.append(waiter)
-            self._waiters.append(waiter)
+            if waiter.overtaken:
+                self._waiters.appendleft(waiter)
+            else:
+                self._waiters.append(waiter)
 
-        try:
-            self.baton.block(self, None if timeout == -1 else round(timeout * 1e9), enlist)
-        except BaseException:
-            if mine[0].granted:
-                self.release()
-            raise
-        return mine[0].granted
+        while True:
+            left_ns = None if deadline_ns is None else max(deadline_ns - self.baton.machine.now_ns(), 0)
+            try:
+                in_time = self.baton.block(self, left_ns, enlist)
+            except BaseException:
+                mine[-1].done = True
+                if mine[-1].granted:
+                    self.release()
+                elif self._holder is None:
+                    self._wake_next()
+                raise
+            if mine[-1].granted:
+                return True
+            if self._holder is None:
+                self._holder = _real_ident()
+                return True
+            if not in_time:
+                return False
 
     def release(self) -> None:
         """Give the lock up, from any thread."""
         if self._holder is None:
             raise RuntimeError("release unlocked lock")
         self._holder = None
+        self._wake_next()
+
+    def _wake_next(self) -> None:
         waiters = self._waiters
         while waiters:
             waiter = waiters.popleft()
             if not waiter.done:
-                self._holder = self.baton.main_ident if waiter.thread is None else waiter.thread.ident
-                waiter.granted = True
+                if waiter.overtaken:
+                    self._holder = self.baton.main_ident if waiter.thread is None else waiter.thread.ident
+                    waiter.granted = True
                 self.baton.wake(waiter)
                 break
 
