@@ -51,7 +51,8 @@ class NsEnvironment(simpy.Environment):
     def at(self, t_ns: int, function: Callable[..., object], *args: Any, priority: int = WORLD) -> Call:
         """Call *function* at *t_ns*, or now if that has passed."""
         call = Call(function, args)
-        heappush(self._queue, (max(t_ns, self._now), priority, next(self._eid), call))
+        queue: list[Any] = self._queue
+        heappush(queue, (max(t_ns, self._now), priority, next(self._eid), call))
         return call
 
     def after(self, delay_ns: int, function: Callable[..., object], *args: Any, priority: int = WORLD) -> Call:
@@ -76,8 +77,9 @@ class NsEnvironment(simpy.Environment):
         Raises:
             EmptySchedule: nothing is left to happen.
         """
+        queue: list[Any] = self._queue
         try:
-            self._now, _, _, event = heappop(self._queue)
+            self._now, _, _, event = heappop(queue)
         except IndexError:
             raise EmptySchedule from None
         if self.pulse is not None:

@@ -110,7 +110,7 @@ class Dialing(base_events.BaseEventLoop):
         env = self.machine.env
 
         def done() -> None:
-            self.arrive(futures._set_result_unless_cancelled, future, None)  # type: ignore[attr-defined]
+            self.arrive(futures._set_result_unless_cancelled, future, None)
 
         call = env.at(self.machine.now_ns() + delay_ns, done)
         try:
@@ -144,7 +144,7 @@ class Dialing(base_events.BaseEventLoop):
             raise ConnectionRefusedError(111, f"Connect call failed {(site.ip, port)!r}")
         return site
 
-    async def create_connection(  # type: ignore[override]
+    async def create_connection(
         self,
         protocol_factory: Callable[[], Any],
         host: str | None = None,
@@ -199,7 +199,7 @@ class Dialing(base_events.BaseEventLoop):
         transport.set_protocol(protocol)
         waiter = self.create_future()
         self.call_soon(protocol.connection_made, transport)
-        self.call_soon(futures._set_result_unless_cancelled, waiter, None)  # type: ignore[attr-defined]
+        self.call_soon(futures._set_result_unless_cancelled, waiter, None)
         try:
             await waiter
         except BaseException:
@@ -207,7 +207,7 @@ class Dialing(base_events.BaseEventLoop):
             raise
         return transport, protocol
 
-    async def create_server(  # type: ignore[override]
+    async def create_server(
         self,
         protocol_factory: Callable[[], Any],
         host: str | Sequence[str] | None = None,
@@ -225,10 +225,10 @@ class Dialing(base_events.BaseEventLoop):
         hosts: Iterable[str | None] = [host] if host is None or isinstance(host, str) else host
         sockets = []
         for each in hosts:
-            listener = network.listen(self, protocol_factory, each, port or 0)
+            listener = network.listen(self, protocol_factory, each, port or 0)  # type: ignore[arg-type]
             listener.accepting = False
             sockets.append(BoundSocket(network, listener))
-        server = base_events.Server(self, sockets, protocol_factory, None, backlog, None, None)
+        server = base_events.Server(self, sockets, protocol_factory, None, backlog, None, None)  # type: ignore[arg-type]
         for bound in sockets:
             bound.listener.server = server
         if start_serving:
@@ -255,7 +255,7 @@ class Dialing(base_events.BaseEventLoop):
 
     def remove_signal_handler(self, sig: int) -> bool:
         """Undo `add_signal_handler`."""
-        return self.signals is not None and self.signals.remove_loop_handler(self, signal.Signals(sig))
+        return self.signals is not None and self.signals.remove_loop_handler(self, signal.Signals(sig))  # type: ignore[arg-type]
 
     # Refused ----------------------------------------------------------------------------------------------------
 
@@ -276,7 +276,30 @@ def _refusing(name: str) -> Callable[..., NoReturn]:
     return method
 
 
-REFUSED = ["add_reader", "remove_reader", "add_writer", "remove_writer", "sock_recv", "sock_recv_into", "sock_recvfrom", "sock_recvfrom_into", "sock_sendall", "sock_sendto", "sock_accept", "sock_sendfile", "sendfile", "start_tls", "create_datagram_endpoint", "create_unix_connection", "create_unix_server", "connect_accepted_socket", "connect_read_pipe", "connect_write_pipe", "subprocess_shell", "subprocess_exec"]
+REFUSED = (
+    "add_reader",
+    "remove_reader",
+    "add_writer",
+    "remove_writer",
+    "sock_recv",
+    "sock_recv_into",
+    "sock_recvfrom",
+    "sock_recvfrom_into",
+    "sock_sendall",
+    "sock_sendto",
+    "sock_accept",
+    "sock_sendfile",
+    "sendfile",
+    "start_tls",
+    "create_datagram_endpoint",
+    "create_unix_connection",
+    "create_unix_server",
+    "connect_accepted_socket",
+    "connect_read_pipe",
+    "connect_write_pipe",
+    "subprocess_shell",
+    "subprocess_exec",
+)
 
 for _name in REFUSED:
     setattr(Dialing, _name, _refusing(_name))

@@ -72,6 +72,7 @@ def install(entropy: Entropy) -> None:
             setattr(module, name, function)
     random._urandom = entropy.urandom  # type: ignore[attr-defined]
     random.Random.seed = seed  # type: ignore[method-assign]
+    random.seed = random._inst.seed  # it was bound to the method before
     random._inst.seed()
     reseed_live(entropy)
     uuid._generate_time_safe = None  # type: ignore[attr-defined]

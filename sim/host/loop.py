@@ -43,7 +43,7 @@ class LoopWatch(Protocol):
         ...
 
     def on_exception_context(self, loop: SimLoop, context: dict[str, Any]) -> None:
-        """asyncio's exception handler is about to be called."""
+        """Asyncio's exception handler is about to be called."""
         ...
 
 
@@ -173,6 +173,14 @@ class SimLoop(Dialing):
 
     # Starting turns ---------------------------------------------------------------------------------------------
 
+    def call_soon_threadsafe(
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        """Schedule *callback* and wake the loop; a thread that worked without waiting comes when that work is over."""
+        if self.machine.baton is not None:
+            self.machine.baton.catch_up()
+        return super().call_soon_threadsafe(callback, *args, context=context)
+
     def arrive(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> None:
         """Enqueue a callback for something that came from outside: a packet, a signal, a finished job."""
         self.activity += 1
@@ -209,12 +217,13 @@ class SimLoop(Dialing):
 
         Those before it leave the heap as `_run_once` would make them leave: how it does that decides later ties.
         """
-        scheduled = self._scheduled
+        scheduled: Any = self._scheduled  # type: ignore[has-type]
         if scheduled and scheduled[0]._cancelled:
             count = len(scheduled)
             if (
                 count > base_events._MIN_SCHEDULED_TIMER_HANDLES
-                and self._timer_cancelled_count / count > base_events._MIN_CANCELLED_TIMER_HANDLES_FRACTION
+                and self._timer_cancelled_count / count  # type: ignore[has-type]
+                > base_events._MIN_CANCELLED_TIMER_HANDLES_FRACTION
             ):
                 for handle in scheduled:
                     handle._scheduled = not handle._cancelled
@@ -310,7 +319,7 @@ class SimLoop(Dialing):
         self._check_closed()
         self.activity += 1
         if self._task_factory is not None:
-            task = super().create_task(coro, name=name, context=context, **kwargs)
+            task: Any = super().create_task(coro, name=name, context=context, **kwargs)
         else:
             task = SimTask(coro, loop=self, name=name, context=context, **kwargs)
             if task._source_traceback:
@@ -373,7 +382,7 @@ class SimLoop(Dialing):
         old_hooks = sys.get_asyncgen_hooks()
         baton = self.machine.baton
         try:
-            self._thread_id = threading.get_ident()
+            self._thread_id: int | None = threading.get_ident()
             sys.set_asyncgen_hooks(firstiter=self._asyncgen_firstiter_hook, finalizer=self._asyncgen_finalizer_hook)
             _set_running_loop(self)
             self._running = True
@@ -424,7 +433,7 @@ class ServingLoop(SimLoop):
     def _call_soon(
         self, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None
     ) -> events.Handle:
-        handle = super()._call_soon(callback, args, context)
+        handle: events.Handle = super()._call_soon(callback, args, context)  # type: ignore[misc]
         self._wake()
         return handle
 

@@ -197,7 +197,7 @@ class Network:
         ip = "127.0.0.1" if loopback else site.ip
         number = int(port) if port is not None else 0
         kinds = [kind] if kind else [socket.SOCK_STREAM, socket.SOCK_DGRAM]
-        protocols = {socket.SOCK_STREAM: socket.IPPROTO_TCP, socket.SOCK_DGRAM: socket.IPPROTO_UDP}
+        protocols: dict[int, int] = {socket.SOCK_STREAM: socket.IPPROTO_TCP, socket.SOCK_DGRAM: socket.IPPROTO_UDP}
         return [(socket.AF_INET, each, protocols.get(each, 0), "", (ip, number)) for each in kinds]
 
     # Time -------------------------------------------------------------------------------------------------------

@@ -132,8 +132,8 @@ class CapturedOutput:
 
     def start(self) -> None:
         """Show the bot its streams."""
-        streams = [
-            io.TextIOWrapper(channel, encoding="utf-8", errors="backslashreplace", write_through=True)  # type: ignore[type-var]
+        streams: list[Any] = [
+            io.TextIOWrapper(channel, encoding="utf-8", errors="backslashreplace", write_through=True)
             for channel in self._channels
         ]
         sys.stdout, sys.stderr = streams

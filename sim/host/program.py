@@ -78,7 +78,7 @@ def run(program: Program, compile_script: Callable[[bytes, str], CodeType] = com
             _run_entry(program.entry or "")
     except SystemExit as end:
         return _exit_outcome(end)
-    except BaseException as error:  # the bot's uncaught exception is its own affair: CPython prints it and exits 1
+    except BaseException as error:  # noqa: BLE001 - the bot's own affair: CPython prints it and exits 1
         trace = own_traceback(error)
         sys.stderr.write(trace)
         return Outcome(130 if isinstance(error, KeyboardInterrupt) else 1, error, trace)
@@ -91,7 +91,7 @@ def _run_script(script: str, compile_script: Callable[[bytes, str], CodeType]) -
     sys.modules["__main__"] = main
     source = Path(script).read_bytes()
     linecache.checkcache(script)
-    exec(compile_script(source, script), main.__dict__)
+    exec(compile_script(source, script), main.__dict__)  # noqa: S102 - as CPython runs a script
 
 
 def _run_entry(entry: str) -> None:

@@ -21,14 +21,15 @@ CLOCK_STEP_NS = MS
 _DOUBLINGS_MAX = 20
 
 
-def _step_type() -> type:
+def _step_type() -> Any:
     async def nothing() -> None:
         pass
 
     loop = asyncio.BaseEventLoop()
-    asyncio.Task(nothing(), loop=loop)
-    callback = loop._ready[0]._callback  # type: ignore[attr-defined]
+    task = asyncio.Task(nothing(), loop=loop)
+    callback: Any = loop._ready[0]._callback  # type: ignore[attr-defined]
     callback()
+    assert task.done()
     loop.close()
     return type(callback)
 

@@ -14,26 +14,30 @@ class SimTask(asyncio.Task):  # type: ignore[type-arg]
     """
 
     __slots__ = ("_order",)
+    _order: int
 
     def __hash__(self) -> int:
         try:
             return self._order
         except AttributeError:
-            self._order: int = self.get_loop().next_order()  # type: ignore[attr-defined]
-            return self._order
+            order: int = self.get_loop().next_order()  # type: ignore[attr-defined]
+            self._order = order
+            return order
 
 
 class SimFuture(asyncio.Future):  # type: ignore[type-arg]
     """A future with the hash rule of `SimTask`."""
 
     __slots__ = ("_order",)
+    _order: int
 
     def __hash__(self) -> int:
         try:
             return self._order
         except AttributeError:
-            self._order: int = self.get_loop().next_order()  # type: ignore[attr-defined]
-            return self._order
+            order: int = self.get_loop().next_order()  # type: ignore[attr-defined]
+            self._order = order
+            return order
 
 
 def coroutine_frames(coroutine: Any) -> list[FrameType]:

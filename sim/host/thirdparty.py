@@ -1,4 +1,4 @@
-"""Libraries that reach past asyncio, taken over when they are imported: aiodns (its own resolver) and uvloop (its own loop)."""
+"""Libraries that reach past asyncio, taken over when they are imported: aiodns (a resolver) and uvloop (a loop)."""
 
 from __future__ import annotations
 

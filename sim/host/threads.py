@@ -21,13 +21,17 @@ from sim.units import US
 _real_allocate = _thread.allocate_lock
 _real_start = _thread.start_new_thread
 _real_ident = _thread.get_ident
-_real_start_joinable = getattr(_thread, "start_joinable_thread", None)
+_real_start_joinable: Callable[..., Any] | None = getattr(_thread, "start_joinable_thread", None)
 
 START_COST_NS = 50 * US
 """Virtual time between starting a thread and its first line."""
 
 SWITCH_COST_NS = 5 * US
 """Virtual time between the release of a lock and the first line of the thread that waited for it."""
+
+
+AHEAD_NS_MAX = 20 * US
+"""Work that a thread may do before others without their noticing; with more it waits before it takes a lock."""
 
 
 class Waiter:
@@ -106,7 +110,9 @@ class Baton:
 
     def start_joinable(self, function: Callable[[], object], handle: Any = None, daemon: bool = True) -> Any:
         """Start a thread as `_thread.start_joinable_thread` (3.13 and later) does."""
-        return self.start(function, launch=lambda body, _: _real_start_joinable(body, handle=handle, daemon=daemon))
+        start = _real_start_joinable
+        assert start is not None
+        return self.start(function, launch=lambda body, _: start(body, handle=handle, daemon=daemon))
 
     def _finish(self, thread: BatonThread) -> None:
         thread.finished = True
@@ -158,6 +164,11 @@ class Baton:
         """Let *duration_ns* pass for the calling thread."""
         self.block("time.sleep", max(duration_ns, 0), lambda waiter: None)
 
+    def catch_up(self) -> None:
+        """Let the calling thread's work so far pass in virtual time, before it does something that others see."""
+        if self.machine.debt_ns > AHEAD_NS_MAX and self.current is not None:
+            self.block("its own work", 0, lambda waiter: None)
+
     def wake(self, waiter: Waiter) -> None:
         """End a wait; the waiting thread runs after `SWITCH_COST_NS`."""
         if not waiter.done:
@@ -203,6 +214,7 @@ class SimLock:
             raise ValueError("can't specify a timeout for a non-blocking call")
         if timeout != -1 and timeout < 0:
             raise ValueError("timeout value must be a non-negative number")
+        self.baton.catch_up()
         if self._holder is None:
             self._holder = _real_ident()
             return True

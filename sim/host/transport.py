@@ -24,12 +24,15 @@ TOGETHER_NS = 100_000
 """Writes of one turn that are no further apart than this leave as one segment: what is between them is no work."""
 
 WINDOW_BYTES = 256 * 1024
-"""Bytes that may be under way or unread at the other end before writes are buffered here: the sum of both kernels' buffers."""
+"""Bytes under way or unread at the other end before writes are buffered here: the sum of both kernels' buffers."""
 
 
 _SERVER_ARGS: Callable[[SimTransport], tuple[Any, ...]] = (
     (lambda transport: (transport,)) if sys.version_info >= (3, 13) else (lambda transport: ())
 )
+
+
+_FlowControl: Any = transports._FlowControlMixin  # asyncio's own pauses and limits
 
 
 class TransportSocket:
@@ -96,7 +99,7 @@ class TransportSocket:
             raise ValueError("setblocking(): transport sockets cannot be blocking")
 
 
-class SimTransport(transports._FlowControlMixin, transports.Transport):  # type: ignore[name-defined, misc]
+class SimTransport(_FlowControl, transports.Transport):  # type: ignore[misc]
     """Stream transport over a `Connection`, in the manner of asyncio's selector transport.
 
     Args:
@@ -114,7 +117,8 @@ class SimTransport(transports._FlowControlMixin, transports.Transport):  # type:
         context: Context | None = None,
         server: base_events.Server | None = None,
     ) -> None:
-        super().__init__(extra, loop)
+        super().__init__(extra, loop)  # type: ignore[call-arg]
+        self._loop: SimLoop
         self.connection = connection
         self.side = side
         self._server = server
@@ -173,9 +177,12 @@ class SimTransport(transports._FlowControlMixin, transports.Transport):  # type:
         """Deliver again, beginning with what was kept."""
         if not self._reading and not self._closing:
             self._reading = True
-            if (self._unread or self._eof_unread) and not self._delivery_scheduled:
-                self._delivery_scheduled = True
-                self._loop.call_soon(self._deliver, context=self._context)
+            self._deliver_soon()
+
+    def _deliver_soon(self) -> None:
+        if (self._unread or self._eof_unread) and self._reading and not self._closing and not self._delivery_scheduled:
+            self._delivery_scheduled = True
+            self._loop.call_soon(self._deliver, context=self._context)
 
     def _arrive(self, data: bytes) -> None:
         """Take a segment off the wire; runs outside the loop's turn. A socket that is closed answers with a reset."""
@@ -221,9 +228,7 @@ class SimTransport(transports._FlowControlMixin, transports.Transport):  # type:
         except BaseException as error:
             self._force_close(error)
             raise
-        if (self._unread or self._eof_unread) and self._reading and not self._closing and not self._delivery_scheduled:
-            self._delivery_scheduled = True
-            self._loop.call_soon(self._deliver, context=self._context)
+        self._deliver_soon()
 
     def _read_once(self) -> None:
         data = self._unread[0] if len(self._unread) == 1 else b"".join(self._unread)
@@ -347,7 +352,7 @@ class SimTransport(transports._FlowControlMixin, transports.Transport):  # type:
             self._note_end()
             self._loop.arrive(self._connection_lost, error, context=self._context)
 
-    def _connection_lost(self, error: Exception | None) -> None:
+    def _connection_lost(self, error: BaseException | None) -> None:
         if self._lost:
             return
         self._lost = True
@@ -356,7 +361,7 @@ class SimTransport(transports._FlowControlMixin, transports.Transport):  # type:
         self.connection.closed(self.side)
         try:
             if self._protocol is not None:
-                self._protocol.connection_lost(error)
+                self._protocol.connection_lost(error)  # type: ignore[arg-type]
         finally:
             server, self._server = self._server, None
             if server is not None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-import datetime
+import datetime as dt
+import gc
 import sys
 import time
 import warnings
@@ -119,43 +120,17 @@ def replace_aliases(module: object, by_real: dict[int, tuple[Any, Any]]) -> None
             setattr(module, key, found[1])
 
 
-class _MethodDef(ctypes.Structure):
-    _fields_ = (
-        ("ml_name", ctypes.c_char_p),
-        ("ml_meth", ctypes.c_void_p),
-        ("ml_flags", ctypes.c_int),
-        ("ml_doc", ctypes.c_char_p),
-    )
-
-
-class _MethodDescr(ctypes.Structure):
-    _fields_ = (
-        ("head", ctypes.c_char * object.__basicsize__),
-        ("d_type", ctypes.c_void_p),
-        ("d_name", ctypes.c_void_p),
-        ("d_qualname", ctypes.c_void_p),
-        ("d_method", ctypes.POINTER(_MethodDef)),
-    )
-
-
-_METH_VARARGS_KEYWORDS_CLASS = 0x0001 | 0x0002 | 0x0010
-_Callback = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object, ctypes.py_object, ctypes.c_void_p)
-_kept: list[object] = []  # what C now points at must outlive the process's last call
-
-
 def _swap_datetime() -> None:
-    """Point the C methods `datetime.now` and `datetime.utcnow` at virtual time.
+    """Put virtual `datetime.now` and `datetime.utcnow` into the class, which is written in C and refuses `setattr`.
 
     The class itself stays, so `isinstance`, pickles and subclasses are untouched. (`date.today` asks `time.time`.)
     """
 
-    def now(cls: Any, args: tuple[Any, ...], kwargs_address: int | None) -> Any:
-        kwargs = ctypes.cast(kwargs_address, ctypes.py_object).value if kwargs_address else {}
-        tz = args[0] if args else kwargs.get("tz")
+    def now(cls: Any, tz: Any = None) -> Any:
         seconds, rest_ns = divmod(_time_ns(), 10**9)
         return cls.fromtimestamp(seconds, tz).replace(microsecond=rest_ns // 1000)
 
-    def utcnow(cls: Any, args: tuple[Any, ...], kwargs_address: int | None) -> Any:
+    def utcnow(cls: Any) -> Any:
         if sys.version_info >= (3, 12):
             warnings.warn(
                 "datetime.datetime.utcnow() is deprecated and scheduled for removal in a future version. Use "
@@ -164,13 +139,8 @@ def _swap_datetime() -> None:
                 stacklevel=2,
             )
         seconds, rest_ns = divmod(_time_ns(), 10**9)
-        return cls.fromtimestamp(seconds, datetime.UTC).replace(microsecond=rest_ns // 1000, tzinfo=None)
+        return cls.fromtimestamp(seconds, dt.UTC).replace(microsecond=rest_ns // 1000, tzinfo=None)
 
-    for name, function in (("now", now), ("utcnow", utcnow)):
-        descriptor = datetime.datetime.__dict__[name]
-        callback = _Callback(function)
-        definition = _MethodDef(
-            name.encode(), ctypes.cast(callback, ctypes.c_void_p), _METH_VARARGS_KEYWORDS_CLASS, None
-        )
-        _kept.extend((callback, definition))
-        _MethodDescr.from_address(id(descriptor)).d_method = ctypes.pointer(definition)
+    namespace: Any = gc.get_referents(dt.datetime.__dict__)[0]
+    namespace["now"], namespace["utcnow"] = classmethod(now), classmethod(utcnow)
+    ctypes.pythonapi.PyType_Modified(ctypes.py_object(dt.datetime))

@@ -24,6 +24,7 @@ CALIBRATIONS = 5_000
 
 _cpu_ns = time.thread_time_ns  # taken before the flight's clocks are
 _SUSPENDS = frozenset(opmap[name] for name in ("YIELD_VALUE", "RETURN_GENERATOR"))
+_PYTHON_EVENTS = frozenset(("call", "return"))
 _GENERATOR = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
@@ -56,7 +57,7 @@ class Function:
             "calls": len(ordered),
             "steps": self.steps,
             "total_ns": self.total_ns,
-            "quantiles_ns": {f"p{percent}": ordered[last * percent // 100] for percent in QUANTILES},
+            "quantiles_ns": {f"p{percent}": ordered[(last * percent + 50) // 100] for percent in QUANTILES},
         }
 
 
@@ -75,8 +76,10 @@ class CpuProfile:
     def __init__(self, is_own: Callable[[str], bool], is_harness: Callable[[str], bool]) -> None:
         self._is_own = is_own
         self._is_harness = is_harness
-        self.functions: dict[CodeType, Function | None] = {}
-        self.event_ns = 0.0
+        self.functions: dict[int, Function | None] = {}  # by the id of their code: the hash of code reads all of it
+        self._codes: list[CodeType] = []
+        self.python_event_ns = 0.0
+        self.c_event_ns = 0.0
         self.call_ns = 0
 
     def start(self) -> None:
@@ -106,34 +109,49 @@ class CpuProfile:
             name = code.co_qualname.replace(".<locals>", "")
             module = frame.f_globals.get("__name__", MAIN)
             ops = code.co_code if code.co_flags & _GENERATOR else b""
-            function = Function(f"{module}:{name}", ops) if self._is_own(code.co_filename) and "<" not in name else None
-        self.functions[code] = function
+            function = Function(f"{module}:{name}", ops) if self._can_be_named(code) else None
+        self.functions[id(code)] = function
+        self._codes.append(code)
         return function
 
+    def _can_be_named(self, code: CodeType) -> bool:
+        """Say whether *code* is a function of the bot's files: no lambda, comprehension, class or module body."""
+        is_function = bool(code.co_flags & inspect.CO_OPTIMIZED) and not code.co_name.startswith("<")
+        return is_function and not code.co_filename.startswith("<") and self._is_own(code.co_filename)
+
     def _calibrate(self) -> None:
-        """Measure what an event that is passed over costs, and what a call that does nothing seems to take."""
+        """Measure what events that are passed over cost, and what a call that does nothing seems to take."""
+
+        def passed_over() -> None:
+            pass
 
         def nothing() -> None:
             pass
 
-        thread = _Thread(self)
-        function = self.functions[nothing.__code__] = Function("calibration:nothing")
-        calls = range(CALIBRATIONS)
-        began_ns = _cpu_ns()
-        for _ in calls:
-            len("")
-        bare_ns = _cpu_ns() - began_ns
-        sys.setprofile(thread.take)
-        began_ns = _cpu_ns()
-        for _ in calls:
-            len("")
-        seen_ns = _cpu_ns() - began_ns
-        for _ in calls:
+        empty = Function("calibration:nothing")
+        self.functions |= {id(passed_over.__code__): None, id(nothing.__code__): empty}
+        take = _Thread(self).take
+        self.python_event_ns = _cost_ns(passed_over, take)
+        self.c_event_ns = _cost_ns("".isalpha, take)
+        sys.setprofile(take)
+        for _ in range(CALIBRATIONS):
             nothing()
         sys.setprofile(None)
-        self.event_ns = max(0, seen_ns - bare_ns) / (2 * CALIBRATIONS)
-        self.call_ns = int(median(function.calls_ns))
+        self.call_ns = int(median(empty.calls_ns))
         self.functions.clear()
+
+
+def _cost_ns(call: Callable[[], object], take: Callable[..., None]) -> float:
+    """Return what each of the two events of a call costs."""
+    spent_ns = []
+    for profiler in (None, take):
+        sys.setprofile(profiler)
+        began_ns = _cpu_ns()
+        for _ in range(CALIBRATIONS):
+            call()
+        spent_ns.append(_cpu_ns() - began_ns)
+        sys.setprofile(None)
+    return max(0, spent_ns[1] - spent_ns[0]) / (2 * CALIBRATIONS)
 
 
 class _Thread:
@@ -145,13 +163,14 @@ class _Thread:
         self._stack: list[list[Any]] = []
         self._suspended: dict[int, int] = {}
         self._since_ns = 0
-        self._passed_over = 0
+        self._python_events = 0
+        self._c_events = 0
 
     def take(self, frame: FrameType, event: str, arg: object) -> None:
         """Take an event of `sys.setprofile`."""
         if event == "call":
             try:
-                function = self._functions[frame.f_code]
+                function = self._functions[id(frame.f_code)]
             except KeyError:
                 function = self._profile.function_of(frame)
             if function is not None:
@@ -166,15 +185,19 @@ class _Thread:
                 self._return(function, frame, max(0, own_ns))
             self._since_ns = _cpu_ns()
             return
-        self._passed_over += 1
+        if event in _PYTHON_EVENTS:
+            self._python_events += 1
+        else:
+            self._c_events += 1
 
     def _pause(self) -> None:
         """Give the time since the last event to the function that ran."""
         if self._stack:
             profile = self._profile
-            spent_ns = _cpu_ns() - self._since_ns - int(self._passed_over * profile.event_ns) - profile.call_ns
-            self._stack[-1][2] += spent_ns
-        self._passed_over = 0
+            spent_ns = _cpu_ns() - self._since_ns - profile.call_ns
+            seeing_ns = self._python_events * profile.python_event_ns + self._c_events * profile.c_event_ns
+            self._stack[-1][2] += spent_ns - int(seeing_ns)
+        self._python_events = self._c_events = 0
 
     def _return(self, function: Function, frame: FrameType, own_ns: int) -> None:
         if not function.ops:

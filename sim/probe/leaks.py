@@ -50,7 +50,7 @@ class LeakProbe:
             )
 
     def on_exception_context(self, loop: SimLoop, context: dict[str, Any]) -> None:
-        """asyncio was told of something that nobody handled."""
+        """Asyncio was told of something that nobody handled."""
         message = str(context.get("message", ""))
         if "client_session" in context:
             self._add_session(message)
@@ -91,9 +91,7 @@ class LeakProbe:
         found: Place | None = None
         while trace is not None:
             place = self._places.of_code(trace.tb_frame.f_code, trace.tb_lineno)
-            if place.origin == "bot":
-                found = place
-            elif found is None:
+            if place.origin == "bot" or found is None:
                 found = place
             trace = trace.tb_next
         if found is not None:

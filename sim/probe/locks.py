@@ -56,9 +56,9 @@ class LockProbe:
 
         def init(lock: asyncio.Lock, *args: Any, **kwargs: Any) -> None:
             real_init(lock, *args, **kwargs)
-            probe._know(lock, sys._getframe(1))
+            probe._know(lock, sys._getframe(1))  # noqa: SLF001 - the caller
 
-        async def acquire(lock: asyncio.Lock) -> bool:  # type: ignore[return]
+        async def acquire(lock: asyncio.Lock) -> bool:
             loop = asyncio.get_running_loop()
             if not (isinstance(loop, SimLoop) and loop.watched):
                 return await real_acquire(lock)
@@ -81,9 +81,9 @@ class LockProbe:
                 probe._released(state)
 
         init.__name__, acquire.__name__, release.__name__ = "__init__", "acquire", "release"
-        asyncio.Lock.__init__ = init  # type: ignore[method-assign]
+        asyncio.Lock.__init__ = init  # type: ignore[method-assign, assignment]
         asyncio.Lock.acquire = acquire  # type: ignore[method-assign, assignment]
-        asyncio.Lock.release = release  # type: ignore[method-assign]
+        asyncio.Lock.release = release  # type: ignore[method-assign, assignment]
 
     def held(self) -> list[tuple[str, Place]]:
         """Return the locks that some task holds now, with where it took them."""
@@ -102,7 +102,7 @@ class LockProbe:
         return state
 
     def _ask(self, lock: asyncio.Lock, task: asyncio.Task[Any]) -> tuple[_State, Place]:
-        frame = sys._getframe(2)
+        frame = sys._getframe(2)  # noqa: SLF001 - who asks for the lock
         state = self._states.get(lock) or self._know(lock, frame)
         site = self._places.of_frame(frame)
         for outer in self._held.get(task, ()):

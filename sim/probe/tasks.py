@@ -31,10 +31,10 @@ class TaskProbe:
         born_ns = self._born_ns.pop(task, None)
         if born_ns is None:
             return
-        self._recorder.sample("task.run", loop.env._now - born_ns)
+        self._recorder.sample("task.run", loop.env.now - born_ns)
         if task.cancelled():
             self.cancelled += 1
-        elif task._exception is not None:  # not `exception()`, which would count as retrieving it
+        elif task._exception is not None:  # noqa: SLF001 - `exception()` would count as retrieving it
             self.failed += 1
 
     def pending(self, loop: SimLoop) -> list[asyncio.Task[Any]]:

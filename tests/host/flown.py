@@ -1,4 +1,4 @@
-"""Flies a script in a process of its own that is taken over as a flight's is: clocks, chance, threads, signals, network."""
+"""Flies a script in a process of its own, taken over as a flight's is: clocks, chance, threads, signals, network."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def end(code=0):
 def fly(script: str, *, seed: int = 1, hash_seed: int = 0, python: str = sys.executable) -> dict[str, Any]:
     """Run *script*; return what it put into `said`.
 
-    It finds `env`, `machine`, `baton`, `network`, `world` (a serving loop), `desk`, `refused` and `new_loop` as globals.
+    Its globals hold `env`, `machine`, `baton`, `network`, `world` (a serving loop), `desk`, `refused`, `new_loop`.
     """
     source = _TAKE_OVER.format(root=str(ROOT), seed=seed) + dedent(script) + "\nend()\n"
     environ = {**os.environ, "PYTHONHASHSEED": str(hash_seed), "TZ": "UTC"}

@@ -61,9 +61,15 @@ def test_large_transfers_pass_both_ways(pair: Pair) -> None:
     reads: list[int] = []
 
     class Client(Noting):
+        def __init__(self) -> None:
+            super().__init__()
+            self.complete = asyncio.Event()
+
         def data_received(self, data: bytes) -> None:
             reads.append(len(data))
             super().data_received(data)
+            if len(self.data) == len(payload):
+                self.complete.set()
 
     pair.serve(Server(Echo))
     payload = bytes(range(256)) * (5 * MIB // 256)
@@ -71,8 +77,7 @@ def test_large_transfers_pass_both_ways(pair: Pair) -> None:
     async def main() -> Any:
         client = await connect(pair, Client)
         client.transport.write(payload)
-        while len(client.data) < len(payload):
-            await asyncio.sleep(0.01)
+        await client.complete.wait()
         client.transport.close()
         await client.lost.wait()
         return client
@@ -367,7 +372,7 @@ def test_callbacks_run_in_the_context_of_their_own_side(pair: Pair) -> None:
 
 
 def test_streams_and_servers_are_asyncios_own(pair: Pair) -> None:
-    """open_connection and start_server work between two tasks of one machine; the server's life is the interpreter's."""
+    """open_connection and start_server work on one machine; a server lives as the interpreter has it."""
     answered: list[bytes] = []
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

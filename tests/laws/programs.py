@@ -14,6 +14,9 @@ SLOT_S = 0.001
 STORM = 130
 """Timers of one storm: more than the hundred from which on asyncio compacts its heap."""
 
+KINDS = ("soon", "at", "later", "cancel", "task") * 2 + ("kill", "future", "resolve", "callback", "threadsafe", "storm")
+LAST_KINDS = ("cancel", "resolve", "kill", "future")
+
 Action = tuple[Any, ...]
 
 
@@ -39,11 +42,7 @@ class Writer:
     def _action(self, depth: int) -> Action:
         random = self._random
         deeper = self._body(depth + 1) if depth < 4 else []
-        kind = random.choice(
-            "soon soon at at later later cancel cancel task task kill future resolve callback threadsafe storm".split()
-            if depth < 4
-            else "cancel resolve kill future".split()
-        )
+        kind = random.choice(KINDS if depth < 4 else LAST_KINDS)
         match kind:
             case "soon" | "threadsafe":
                 return (kind, self._label(), deeper)
@@ -203,6 +202,11 @@ class Reading:
                 self.event.clear()
             case ("wait", _):
                 await self.event.wait()
+            case (_, *_):
+                await self._nested_step(step)
+
+    async def _nested_step(self, step: Action) -> None:
+        match step:
             case ("gather", label, parts):
                 await asyncio.gather(*[self._task(label, steps) for steps in parts])
             case ("timeout", label, delay_s, steps):
