@@ -21,7 +21,7 @@ from sim.host import boundary, identity, polling, sockets, tls, wallclock
 from sim.host import machine as machines
 from sim.host import signals as virtual_signals
 from sim.host.charge import Charges
-from sim.host.clock import FAULT, MONITOR
+from sim.host.clock import FAULT, MONITOR, NsEnvironment
 from sim.host.loop import SimLoop
 from sim.host.machine import Machine
 from sim.host.modules import HiddenModules
@@ -321,6 +321,8 @@ class Flight:
 
     def _returned(self, outcome: Outcome) -> NoReturn:
         boundary.on_refused = None
+        if outcome.error is not None and self._is_own_fault(outcome.error):
+            raise outcome.error
         self.recorder.event("flight.returned", "bot", exit_code=outcome.exit_code)
         if self._is_crash(outcome):
             error = outcome.error
@@ -337,6 +339,14 @@ class Flight:
         if self.job.probes:
             self.leaks.look(self.loops)
         self._finish("returned", outcome.exit_code)
+
+    def _is_own_fault(self, error: BaseException) -> bool:
+        """Say whether *error* came out of the world's queue without a line of the bot beneath it."""
+        if not isinstance(error, Exception):
+            return False
+        codes = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
+        steps = [index for index, code in enumerate(codes) if code is NsEnvironment.step.__code__]
+        return bool(steps) and all(self.places.of_code(code).origin != "bot" for code in codes[steps[-1] :])
 
     def _is_crash(self, outcome: Outcome) -> bool:
         if outcome.exit_code == 0 or self.stopped_ns is None:
