@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.flight.command import surroundings
+from tests.flight.command import Run, surroundings, windtunnel
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = 1
@@ -68,6 +68,23 @@ def test_row_1_a_cancelled_request_leaks_the_lock_of_every_provider() -> None:
 def test_row_1_is_the_same_in_every_process() -> None:
     """The same cancellation leaks the lock in another process and on another seed, to the nanosecond."""
     assert reproduce("lock_leak") == reproduce("lock_leak", seed=2)
+
+
+def test_row_1_in_flight(tmp_path: Path) -> None:
+    """Seed 1, L0: a reorg's two heads come together, the look-up of the first is cancelled, and no request ends again.
+
+    The gate on requests fails. Without the fault the same bot passes.
+    """
+    scenario = ROOT / "tests" / "faults" / "lock_leak.yaml"
+
+    leaked = windtunnel("run", scenario, "--out", tmp_path / "leaked", "--json", cwd=tmp_path)
+    calm = windtunnel("run", scenario, "--faults", "none", "--out", tmp_path / "calm", "--json", cwd=tmp_path)
+
+    printed = Run(tmp_path / "leaked").printed
+    assert (leaked.code, calm.code) == (1, 0)
+    assert printed[:2] == ["refreshed 23000001", "refreshed 23000002"]
+    assert set(printed[2:]) == {"dropped"}
+    assert Run(tmp_path / "calm").printed == [f"refreshed {23000000 + each}" for each in range(1, 8)]
 
 
 def test_row_2_a_burst_stops_the_listener() -> None:
