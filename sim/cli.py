@@ -327,6 +327,33 @@ def verify(
     raise typer.Exit(EXIT_INTERRUPTED if stop.asked else next((code for code in (4, 3) if code in codes), 0))
 
 
+@app.command(epilog="Example:  windtunnel profile scenarios/smoke.yaml -o cpu.yaml")
+def profile(
+    scenario: Annotated[Path, typer.Argument(metavar="SCENARIO", help="A scenario file.", show_default=False)],
+    seed: SeedOption = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Where the table goes; standard output unless given."),
+    ] = None,
+    top: Annotated[int, typer.Option("--top", help="How many functions it lists.", min=1)] = 20,
+    bot: BotOption = None,
+    sets: Sets = None,
+) -> None:
+    """Measure the CPU time of the bot's functions in a flight, and write a cost table for `bot.cpu`."""
+    from sim.orders import orders_of  # so that --help answers at once
+    from sim.profile import profile as measured  # likewise
+
+    (order,) = orders_of([scenario], seed, None, "pyevm", bot, sets or [], None)
+    stop = Stop()
+    table = measured(order, top, lambda now_ns: None, stop)
+    if output is None:
+        print(table, end="")
+    else:
+        output.write_text(table)
+        errors.print(Text(f"table    {output}"), soft_wrap=True)
+    raise typer.Exit(EXIT_INTERRUPTED if stop.asked else 0)
+
+
 @app.command(epilog="Example:  windtunnel validate scenarios/*.yaml")
 def validate(scenarios: Scenarios, sets: Sets = None, bot: BotOption = None) -> None:
     """Check scenario files without flying them."""

@@ -39,8 +39,8 @@ from sim.probe.leaks import LeakProbe
 from sim.probe.locks import LockProbe, watch_thread_locks
 from sim.probe.place import Place, Places, stack_of_task
 from sim.probe.tasks import TaskProbe
-from sim.probe.work import WorkCounter
 from sim.probe.turns import TracedLoop, TurnTrace
+from sim.probe.work import WorkCounter
 from sim.record import Recorder
 from sim.rng import Streams
 from sim.scenario.costs import source_of
@@ -109,7 +109,7 @@ class Flight:
         if self.work is not None:
             self.work.start()
         if self.profile is not None:
-            self.profile.start()
+            self.profile.start(self.baton)
         outcome = run(program, self.charges.compile)
         self._returned(outcome)
 
@@ -189,7 +189,7 @@ class Flight:
         self.places = Places(str(path if script is None or path in script.parents else script.parent))
         places = self.places
         self.work = WorkCounter(places.is_bots) if self.job.count_work else None
-        self.profile = CpuProfile(places.is_bots, places.is_ours) if self.job.profile else None
+        self.profile = self.charges.instrument = CpuProfile(places.is_bots) if self.job.profile else None
         self.findings = Findings(self.recorder, lambda: self.env.now, self.redactor.text)
         self.tasks = TaskProbe(self.recorder)
         self.locks = LockProbe(self.recorder, self.findings, self.places)

@@ -25,6 +25,22 @@ class Cost(Protocol):
         ...
 
 
+class Instrument(Protocol):
+    """Whoever else puts something into the bot's code: `windtunnel profile`."""
+
+    def covers(self, path: str) -> bool:
+        """Say whether a file is to be compiled with it."""
+        ...
+
+    def instrument(self, tree: ast.Module, module: str) -> None:
+        """Put marks, which are texts, into *tree*."""
+        ...
+
+    def constant(self, mark: str) -> object:
+        """Return what stands for a mark; any other text stays itself."""
+        ...
+
+
 class Meter:
     """The account of one function: reading `charge` makes the machine owe the cost of one more call.
 
@@ -62,20 +78,27 @@ class Charges:
     """
 
     def __init__(self, costs: Mapping[str, Cost], machine: Machine, streams: Streams) -> None:
+        self.instrument: Instrument | None = None
         self.meters = {name: Meter(name, cost, machine, streams.stream("bot.cpu")) for name, cost in costs.items()}
 
     def modules(self) -> set[str]:
         """Return the modules that have a listed function."""
         return {name.partition(":")[0] for name in self.meters}
 
+    def covers(self, module: str, path: str) -> bool:
+        """Say whether *module* is to be compiled from its source."""
+        return module in self.modules() or (self.instrument is not None and self.instrument.covers(path))
+
     def compile(self, source: bytes, path: str, module: str = MAIN) -> CodeType:
         """Return the code of *module* with its charges in place."""
         tree: Any = source
-        if module in self.modules():
+        if self.covers(module, path):
             tree = ast.parse(source, path)
             for name, function in list(functions(tree)):
                 if f"{module}:{name}" in self.meters:
                     _put_charge(function, f"{module}:{name}")
+            if self.instrument is not None:
+                self.instrument.instrument(tree, module)
         code: CodeType = compile(tree, path, "exec", dont_inherit=True)
         return self._metered(code)
 
@@ -89,6 +112,8 @@ class Charges:
                 yield self._metered(each)
             elif isinstance(each, str) and each.startswith(_MARK):
                 yield self.meters[each.removeprefix(_MARK)]
+            elif isinstance(each, str) and self.instrument is not None:
+                yield self.instrument.constant(each)
             else:
                 yield each
 
@@ -116,10 +141,12 @@ class _Finder(MetaPathFinder):
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         """Return the module's own spec with a loader that charges."""
-        if name not in self._modules:
+        if name not in self._modules and self._charges.instrument is None:
             return None
         spec = PathFinder.find_spec(name, path, target)
         if spec is None or not isinstance(spec.loader, SourceFileLoader):
+            return None
+        if not self._charges.covers(name, spec.loader.path):
             return None
         spec.loader = _Loader(name, spec.loader.path, self._charges)
         return spec

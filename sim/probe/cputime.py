@@ -2,54 +2,45 @@
 
 from __future__ import annotations
 
-import inspect
+import _thread
+import ast
+import asyncio
 import json
-import sys
-import threading
 import time
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from opcode import opmap
 from pathlib import Path
 from statistics import median
-from types import CodeType, FrameType
 from typing import Any
 
-from sim.functions import MAIN
+from sim.functions import Function, functions
+from sim.host.loop import SimLoop
+from sim.host.threads import Baton
 
 FILE = "profile.json"
 QUANTILES = (10, 50, 90, 99, 100)
-CALIBRATIONS = 5_000
+CALIBRATIONS = 2_000
+MARK = "windtunnel.profile "
+"""Stands in the compiled code where a meter goes; followed by the function's name."""
 
 _cpu_ns = time.thread_time_ns  # taken before the flight's clocks are
-_SUSPENDS = frozenset(opmap[name] for name in ("YIELD_VALUE", "RETURN_GENERATOR"))
-_PYTHON_EVENTS = frozenset(("call", "return"))
-_GENERATOR = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+_thread_ident = _thread.get_ident
 
 
 @dataclass(slots=True)
-class Function:
+class Measured:
     """What was measured of one function.
 
     Args:
-        name: `module:function`, empty for code of the harness, whose time is nobody's.
-        ops: its bytecode, for one that may be suspended: the last instruction tells a yield from a return.
-        steps: of coroutines and generators: how often a call was resumed, over all calls.
+        steps: of coroutines: how often a call was suspended, over all calls.
     """
 
-    name: str
-    ops: bytes = b""
+    calls_ns: array[int] = field(default_factory=lambda: array("q"))
     total_ns: int = 0
     steps: int = 0
-    calls_ns: array[int] = field(default_factory=lambda: array("q"))
 
-    def add(self, own_ns: int) -> None:
-        """Take a call that is over."""
-        self.calls_ns.append(own_ns)
-        self.total_ns += own_ns
-
-    def measured(self) -> dict[str, Any]:
+    def numbers(self) -> dict[str, Any]:
         """Return the numbers, in ns."""
         ordered = sorted(self.calls_ns)
         last = len(ordered) - 1
@@ -61,153 +52,172 @@ class Function:
         }
 
 
-class CpuProfile:
-    """Measures every call of a function of the bot: its own time, without the bot's functions that it calls.
+@dataclass(slots=True)
+class _Call:
+    """A call that is under way."""
 
-    Time in libraries and in C counts for the function of the bot that called them. Time of the harness counts for
-    nobody: the world runs in the same process. A coroutine's time is that of its steps, not of its waits. What the
-    measuring itself costs is calibrated and taken off. Virtual time does not notice any of it.
+    meter: Meter
+    own_ns: int = 0
+    steps: int = 0
+
+
+class _Running:
+    """One thread: the calls under way in what it runs now, and since when the innermost has the processor."""
+
+    __slots__ = ("calls", "since_ns")
+
+    def __init__(self) -> None:
+        self.calls: list[_Call] | None = []
+        self.since_ns = _cpu_ns()
+
+
+class Meter:
+    """Reading `enter` begins a call of one function, reading `leave` ends it (attributes, as in `sim.host.charge`)."""
+
+    __slots__ = ("_profile", "measured", "name")
+
+    def __init__(self, profile: CpuProfile, name: str) -> None:
+        self._profile = profile
+        self.name = name
+        self.measured = Measured()
+
+    @property
+    def enter(self) -> None:
+        """Begin a call: the caller's clock stops, this one's runs."""
+        running = self._profile.settle()
+        if running.calls is not None:
+            running.calls.append(_Call(self))
+        running.since_ns = _cpu_ns()
+
+    @property
+    def leave(self) -> None:
+        """End the call. One that is closed elsewhere, by the collector say, is not counted."""
+        running = self._profile.settle()
+        if running.calls and running.calls[-1].meter is self:
+            call = running.calls.pop()
+            own_ns = max(0, call.own_ns)
+            self.measured.calls_ns.append(own_ns)
+            self.measured.total_ns += own_ns
+            self.measured.steps += call.steps
+        running.since_ns = _cpu_ns()
+
+
+class CpuProfile:
+    """Measures each call of a function of the bot: its own time, without the bot's functions that it calls.
+
+    The clock is read where a function begins and ends, compiled into its body, and where a task's step does, so
+    libraries and C code run at full speed; their time counts for the function of the bot that called them. What
+    suspends itself by `yield` counts for who asks it for a value. Waits, and the world meanwhile, count for nobody.
 
     Args:
         is_own: whether a file is the bot's own code.
-        is_harness: whether a file is the harness's.
     """
 
-    def __init__(self, is_own: Callable[[str], bool], is_harness: Callable[[str], bool]) -> None:
+    def __init__(self, is_own: Callable[[str], bool]) -> None:
         self._is_own = is_own
-        self._is_harness = is_harness
-        self.functions: dict[int, Function | None] = {}  # by the id of their code: the hash of code reads all of it
-        self._codes: list[CodeType] = []
-        self.python_event_ns = 0.0
-        self.c_event_ns = 0.0
-        self.call_ns = 0
+        self._meters: dict[str, Meter] = {}
+        self._threads: dict[int, _Running] = {}
+        self._tasks: dict[int, list[_Call]] = {}
+        self._reading_ns = 0
 
-    def start(self) -> None:
-        """Calibrate, then measure in this thread and in those that are started from it."""
+    # What `Charges` asks ----------------------------------------------------------------------------------------
+
+    def covers(self, path: str) -> bool:
+        """Say whether the functions of a file are measured."""
+        return self._is_own(path)
+
+    def instrument(self, tree: ast.Module, module: str) -> None:
+        """Put marks where the functions of *module* begin and end."""
+        for name, function in list(functions(tree)):
+            if not any(_yields(function)):
+                _put_marks(function, f"{MARK}{module}:{name}")
+
+    def constant(self, mark: str) -> object:
+        """Return what stands in the compiled code for *mark*: the meter, or the text itself if it is the bot's."""
+        if not mark.startswith(MARK):
+            return mark
+        name = mark.removeprefix(MARK)
+        return self._meters.setdefault(name, Meter(self, name))
+
+    # While it flies ---------------------------------------------------------------------------------------------
+
+    def start(self, baton: Baton) -> None:
+        """Calibrate; then let clocks change where the loop or a thread changes what runs."""
         self._calibrate()
-        threading.setprofile(self._begin_thread)
-        sys.setprofile(_Thread(self).take)
+        handles: Any = asyncio.Handle
+        run_handle, run_forever, block = handles._run, SimLoop.run_forever, baton.block  # noqa: SLF001
+
+        def measured_run(handle: Any) -> None:
+            owner = getattr(handle._callback, "__self__", None)  # noqa: SLF001
+            calls = self._tasks.setdefault(id(owner), []) if isinstance(owner, asyncio.Task) else []
+            outer = self._switch(calls)
+            try:
+                run_handle(handle)
+            finally:
+                self._switch(outer)
+                for call in calls:
+                    call.steps += 1
+                if not calls and isinstance(owner, asyncio.Task):
+                    self._tasks.pop(id(owner), None)
+
+        def unmeasured(function: Callable[..., Any]) -> Callable[..., Any]:
+            def run(*args: Any) -> Any:
+                outer = self._switch(None)
+                try:
+                    return function(*args)
+                finally:
+                    self._switch(outer)
+
+            return run
+
+        handles._run = measured_run  # noqa: SLF001
+        SimLoop.run_forever = unmeasured(run_forever)  # type: ignore[method-assign]
+        baton.block = unmeasured(block)  # type: ignore[method-assign]
 
     def finish(self, folder: Path) -> None:
-        """Stop, and write the numbers."""
-        threading.setprofile(None)
-        sys.setprofile(None)
-        found = [each for each in self.functions.values() if each is not None and each.name and each.calls_ns]
-        (folder / FILE).write_text(json.dumps({each.name: each.measured() for each in found}))
+        """Write the numbers."""
+        measured = {name: meter.measured for name, meter in self._meters.items() if meter.measured.calls_ns}
+        (folder / FILE).write_text(json.dumps({name: each.numbers() for name, each in measured.items()}))
 
-    def _begin_thread(self, frame: FrameType, event: str, arg: object) -> None:
-        take = _Thread(self).take
-        sys.setprofile(take)
-        take(frame, event, arg)
+    def settle(self) -> _Running:
+        """Give the time since the last reading to the innermost call of this thread."""
+        now_ns = _cpu_ns()
+        ident = _thread_ident()
+        running = self._threads.get(ident)
+        if running is None:
+            running = self._threads[ident] = _Running()
+        if running.calls:
+            running.calls[-1].own_ns += now_ns - running.since_ns - self._reading_ns
+        return running
 
-    def function_of(self, frame: FrameType) -> Function | None:
-        """Return where the time of *frame* goes: to a function of the bot, to nobody (the harness) or its caller."""
-        code = frame.f_code
-        if self._is_harness(code.co_filename):
-            function: Function | None = Function("")
-        else:
-            name = code.co_qualname.replace(".<locals>", "")
-            module = frame.f_globals.get("__name__", MAIN)
-            ops = code.co_code if code.co_flags & _GENERATOR else b""
-            function = Function(f"{module}:{name}", ops) if self._can_be_named(code) else None
-        self.functions[id(code)] = function
-        self._codes.append(code)
-        return function
-
-    def _can_be_named(self, code: CodeType) -> bool:
-        """Say whether *code* is a function of the bot's files: no lambda, comprehension, class or module body."""
-        is_function = bool(code.co_flags & inspect.CO_OPTIMIZED) and not code.co_name.startswith("<")
-        return is_function and not code.co_filename.startswith("<") and self._is_own(code.co_filename)
+    def _switch(self, calls: list[_Call] | None) -> list[_Call] | None:
+        """Let this thread go on with other calls, None for what nobody is measured by; return those it had."""
+        running = self.settle()
+        outer, running.calls = running.calls, calls
+        running.since_ns = _cpu_ns()
+        return outer
 
     def _calibrate(self) -> None:
-        """Measure what events that are passed over cost, and what a call that does nothing seems to take."""
-
-        def passed_over() -> None:
-            pass
-
-        def nothing() -> None:
-            pass
-
-        empty = Function("calibration:nothing")
-        self.functions |= {id(passed_over.__code__): None, id(nothing.__code__): empty}
-        take = _Thread(self).take
-        self.python_event_ns = _cost_ns(passed_over, take)
-        self.c_event_ns = _cost_ns("".isalpha, take)
-        sys.setprofile(take)
+        """Measure what a call that does nothing seems to take."""
+        empty = Meter(self, "nothing")
         for _ in range(CALIBRATIONS):
-            nothing()
-        sys.setprofile(None)
-        self.call_ns = int(median(empty.calls_ns))
-        self.functions.clear()
+            _ = empty.enter, empty.leave
+        self._reading_ns = int(median(empty.measured.calls_ns))
 
 
-def _cost_ns(call: Callable[[], object], take: Callable[..., None]) -> float:
-    """Return what each of the two events of a call costs."""
-    spent_ns = []
-    for profiler in (None, take):
-        sys.setprofile(profiler)
-        began_ns = _cpu_ns()
-        for _ in range(CALIBRATIONS):
-            call()
-        spent_ns.append(_cpu_ns() - began_ns)
-        sys.setprofile(None)
-    return max(0, spent_ns[1] - spent_ns[0]) / (2 * CALIBRATIONS)
+def _yields(node: ast.AST) -> Iterator[bool]:
+    """Yield True for each `yield` of a function's own."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Yield | ast.YieldFrom):
+            yield True
+        elif not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+            yield from _yields(child)
 
 
-class _Thread:
-    """The calls that are under way in one thread."""
-
-    def __init__(self, profile: CpuProfile) -> None:
-        self._profile = profile
-        self._functions = profile.functions
-        self._stack: list[list[Any]] = []
-        self._suspended: dict[int, int] = {}
-        self._since_ns = 0
-        self._python_events = 0
-        self._c_events = 0
-
-    def take(self, frame: FrameType, event: str, arg: object) -> None:
-        """Take an event of `sys.setprofile`."""
-        if event == "call":
-            try:
-                function = self._functions[id(frame.f_code)]
-            except KeyError:
-                function = self._profile.function_of(frame)
-            if function is not None:
-                self._pause()
-                self._stack.append([frame, function, 0])
-                self._since_ns = _cpu_ns()
-                return
-        elif event == "return" and self._stack and self._stack[-1][0] is frame:
-            self._pause()
-            _, function, own_ns = self._stack.pop()
-            if function.name:
-                self._return(function, frame, max(0, own_ns))
-            self._since_ns = _cpu_ns()
-            return
-        if event in _PYTHON_EVENTS:
-            self._python_events += 1
-        else:
-            self._c_events += 1
-
-    def _pause(self) -> None:
-        """Give the time since the last event to the function that ran."""
-        if self._stack:
-            profile = self._profile
-            spent_ns = _cpu_ns() - self._since_ns - profile.call_ns
-            seeing_ns = self._python_events * profile.python_event_ns + self._c_events * profile.c_event_ns
-            self._stack[-1][2] += spent_ns - int(seeing_ns)
-        self._python_events = self._c_events = 0
-
-    def _return(self, function: Function, frame: FrameType, own_ns: int) -> None:
-        if not function.ops:
-            function.add(own_ns)
-            return
-        key = id(frame)
-        op = function.ops[max(frame.f_lasti, 0)]
-        if op in _SUSPENDS:
-            before_ns = 0 if op == opmap["RETURN_GENERATOR"] else self._suspended.get(key, 0)
-            self._suspended[key] = before_ns + own_ns
-            function.steps += 1
-        else:
-            function.add(self._suspended.pop(key, 0) + own_ns)
+def _put_marks(function: Function, mark: str) -> None:
+    docstring = function.body[:1] if ast.get_docstring(function, clean=False) is not None else []
+    body = function.body[len(docstring) :] or [ast.copy_location(ast.Pass(), function.body[0])]
+    enter, leave = (ast.Expr(ast.Attribute(ast.Constant(mark), name, ast.Load())) for name in ("enter", "leave"))
+    attempt = ast.Try(body=body, handlers=[], orelse=[], finalbody=[ast.copy_location(leave, body[-1])])
+    marked = [ast.copy_location(enter, body[0]), ast.copy_location(attempt, body[0])]
+    function.body = [*docstring, *(ast.fix_missing_locations(each) for each in marked)]
