@@ -250,22 +250,19 @@ class SimSocket(_RealSocket):
         return 0
 
     def bind(self, address: Any) -> None:
-        """Take an address of the bot's own machine; `listen` opens it."""
+        """Take an address of the bot's own machine, so that a second `bind` fails; `listen` opens it."""
         if self.family == socket.AF_INET6:
             raise OSError(99, "Cannot assign requested address")
         if self.type != socket.SOCK_STREAM or self.family != socket.AF_INET:
             self._refuse(f"bind of {self.family!s}, {self.type!s}")
-        self._bound = (address[0], int(address[1]))
-        self.listen_at(*self._bound)
-
-    def listen_at(self, host: str, port: int) -> None:
-        """Hold the port, so that a second `bind` fails as it does on a real machine."""
+        host, port = address[0], int(address[1])
         try:
             listener = self.desk.network.listen(self.desk.loop, self._arrival, host, port)
         except OSError as error:
             if error.errno == 98:
                 raise OSError(98, "Address already in use") from None
             raise
+        listener.accepting = False
         self._end.listener = listener
         self._bound = (host or "0.0.0.0", listener.port)
 
@@ -277,12 +274,14 @@ class SimSocket(_RealSocket):
 
     def listen(self, backlog: int = 128, /) -> None:
         """Take connections."""
-        if self._bound is None:
+        if self._end.listener is None:
             self.bind(("0.0.0.0", 0))
+        assert self._end.listener is not None
+        self._end.listener.accepting = True
 
     def accept(self) -> tuple[socket.socket, Any]:
         """Wait for a connection, and return its socket and the other end's address."""
-        if self._end.listener is None:
+        if self._end.listener is None or not self._end.listener.accepting:
             raise OSError(22, "Invalid argument")
         self._await(lambda: self._end.accepted and self._end.accepted[0].transport is not None)
         end = self._end.accepted.popleft()

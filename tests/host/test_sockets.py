@@ -92,6 +92,9 @@ def test_failures_are_the_real_ones() -> None:
         said["unknown"] = failure(socket.create_connection, ("nobody", 8))[0]
         held = socket.create_server(("localhost", 9000))
         said["taken"] = failure(socket.create_server, ("localhost", 9000))
+        bound = socket.socket()
+        bound.bind(("localhost", 9001))
+        said["bound"] = failure(socket.create_connection, ("localhost", 9001))
         said["ipv6"] = failure(socket.socket(socket.AF_INET6).bind, ("::1", 0))
         said["unconnected"] = failure(socket.socket().recv, 1)
         said["twice"] = failure(lambda: [line.connect(("node-a", 7)) for line in [socket.socket()] for _ in range(2)])
@@ -99,7 +102,8 @@ def test_failures_are_the_real_ones() -> None:
 
     assert said == {
         "refused": ["ConnectionRefusedError", 111], "unknown": "gaierror", "taken": ["OSError", 98],
-        "ipv6": ["OSError", 99], "unconnected": ["OSError", 107], "twice": ["OSError", 106],
+        "bound": ["ConnectionRefusedError", 111], "ipv6": ["OSError", 99], "unconnected": ["OSError", 107],
+        "twice": ["OSError", 106],
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""httpx: its asynchronous client over anyio, plain and https, pooled connections, time-outs, a host that is down."""
+"""httpx: its client over anyio, plain and https, pooled connections, time-outs; and the one without a loop."""
 
 import asyncio
 import os
@@ -27,4 +27,11 @@ async def main():
             print("timed out", type(error).__name__)
 
 
+def ask():
+    with httpx.Client() as client:
+        answers = [client.post(url, json=CALL) for url in (os.environ["NODE_HTTP"], "https://rpc.example.com/v3/key")]
+        print("without a loop", [answer.json()["id"] for answer in answers])
+
+
 asyncio.run(main())
+ask()

@@ -64,9 +64,9 @@ def test_httpx(libraries: Flock) -> None:
 
     assert run.printed == [
         "HTTP/1.1 block 23000000", "HTTP/1.1 block 23000000", "over https 200 1", "at once 5", "down",
-        "timed out ReadTimeout",
+        "timed out ReadTimeout", "without a loop [1, 1]",
     ]  # fmt: skip
-    assert opened == 6, "one for the first two calls, one for https, four more for five at once"
+    assert opened == 6 + 2, "one for the first two calls, one for https, four more for five at once; two without a loop"
 
 
 def test_requests(libraries: Flock) -> None:
