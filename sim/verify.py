@@ -197,10 +197,11 @@ def summary(pairs: Sequence[Pair]) -> str:
 
 def story(pair: Pair) -> str:
     """Return where and how two flights part, as text."""
-    lines = [f"{pair.scenario} seed {pair.seed}: two flights, digests {pair.digests[0]} and {pair.digests[1]}"]
+    one, other = (digest or "none" for digest in pair.digests)
+    lines = [f"{pair.scenario} seed {pair.seed}: two flights, digests {one} and {other}"]
     found = pair.divergence
     if found is None:
-        return "\n".join([*lines, "  no event differs"])
+        return "\n".join([*lines, "  no event differs, but a process that died left no digest to compare"])
     lines.append(f"  equal up to event {found.events_equal}, by checkpoint up to {_spell(found.since_ns)}")
     if found.first is None and found.second is None:
         lines.append(f"  no event differs, but by {_spell(found.until_ns)}: {', '.join(found.traces)}")

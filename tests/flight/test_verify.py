@@ -41,6 +41,16 @@ def test_planted_nondeterminism_is_caught_and_its_line_named(bot: str, place: st
     assert len(list((tmp_path / "kept").rglob("turns.jsonl.zst"))) == 2
 
 
+def test_flights_without_a_digest_are_inconclusive(tmp_path: Path) -> None:
+    """Where the process died in both flights there is nothing to compare: exit 3, and it says so."""
+    call = windtunnel("verify", ZOO / "bad" / "segfaults.yaml", "--json", cwd=tmp_path)
+
+    (line,) = call.results
+    assert call.code == 3, call.err
+    assert line["digests"] == [None, None]
+    assert "left no digest to compare" in call.err
+
+
 def test_a_share_of_runs_flies_twice(tmp_path: Path) -> None:
     """`run --verify-share` flies the first run a second time and ends with 4 where its digest differs; others pass."""
     call = windtunnel(
