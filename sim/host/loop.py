@@ -267,7 +267,7 @@ class SimLoop(Dialing):
                 self._run_once()
                 end_ns = env._now + machine.debt_ns + iteration_ns + self._turn_handles * handle_ns
                 machine.debt_ns = 0
-                if spin.repeats > spins.REPEATS:
+                if spin.repeats > spins.REPEATS and spin.goes_on(self._ready, self.activity):
                     end_ns = self._stretched(end_ns)
                 if self._stopping:
                     self._last_turn_done = True

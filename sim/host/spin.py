@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from sim.host.tasks import coroutine_frames
@@ -75,6 +75,15 @@ class Spin:
             if before is not None and not _same(before, self._stand):
                 self.reset(activity)
                 self._tasks = tasks
+
+    def goes_on(self, ready: Collection[Any], activity: int) -> bool:
+        """Say whether the turn that ran changed nothing: what is ready now is the same poll, which found nothing."""
+        if activity != self.activity or len(ready) != len(self._tasks):
+            return False
+        return all(
+            type(handle._callback) is STEP and handle._callback.__self__ is task
+            for handle, task in zip(ready, self._tasks, strict=True)
+        )
 
     def reset(self, activity: int) -> None:
         """Something happened: begin to count anew."""
