@@ -99,10 +99,14 @@ class LogFile:
 class _Channel(io.RawIOBase):
     """One of the bot's two output streams, cut into lines."""
 
-    def __init__(self, log: LogFile, name: str) -> None:
+    def __init__(self, log: LogFile, name: str, descriptor: int) -> None:
         self._log = log
         self._name = name
+        self._descriptor = descriptor
         self._rest = b""
+
+    def fileno(self) -> int:
+        return self._descriptor  # faulthandler and the like ask; what they write there has no stamp
 
     def writable(self) -> bool:
         return True
@@ -125,7 +129,7 @@ class CapturedOutput:
     """Takes over `sys.stdout` and `sys.stderr` of this process, and descriptors 1 and 2 beneath them."""
 
     def __init__(self, log: LogFile, raw_fd: int) -> None:
-        self._channels = [_Channel(log, "out"), _Channel(log, "err")]
+        self._channels = [_Channel(log, "out", 1), _Channel(log, "err", 2)]
         self._log = log
         for fd in (1, 2):
             os.dup2(raw_fd, fd)
