@@ -13,7 +13,8 @@ def test_processes_and_real_sockets_are_refused() -> None:
             try: f(*args)
             except BaseException as e: return type(e).__name__
         said["errors"] = [
-            error(subprocess.run, ["true"]), error(os.fork), error(os.system, "true"), error(os.execv, "/bin/true", ["x"]),
+            error(subprocess.run, ["true"]), error(os.fork), error(os.system, "true"),
+            error(os.execv, "/bin/true", ["x"]),
             error(os.posix_spawn, "/bin/true", ["true"], {}), error(socket.socket().connect, ("127.0.0.1", 1)),
             error(socket.getaddrinfo, "node-a", 80), error(socket.create_connection, ("1.1.1.1", 80)),
         ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -48,6 +50,27 @@ def test_callbacks_run_in_the_order_of_stock_asyncio_on_ten_thousand_programs(co
             differing.append(seed)
 
     assert not differing
+
+
+class TiesInOrder(SimLoop):
+    """A loop that runs equal timers in the order they were set, as one might expect; stock asyncio does not."""
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        timer = super().call_at(when, callback, *args, context=context)
+        self._scheduled.sort(key=lambda each: each._when)
+        return timer
+
+
+def test_a_loop_with_another_order_of_ties_is_found_out() -> None:
+    """The programs tell stock asyncio from a loop that differs in the order of ties alone."""
+    differing = 0
+    for seed in range(150):
+        program = Writer(Random(seed)).program()
+        stock = Reading(StockLoop(FREE), program).run()
+        planted = TiesInOrder(Machine(NsEnvironment(), "bot", epoch_ns=0, monotonic_base_ns=BASE_NS, cost=FREE))
+        differing += Reading(planted, program).run() != stock
+
+    assert differing > 0
 
 
 def test_the_programs_are_worth_comparing() -> None:
