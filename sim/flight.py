@@ -373,6 +373,7 @@ class Flight:
         recorder.absorb("end", f"{reason} {exit_code} {self.env.now}")
         if self.job.probes:
             self.tasks.finish()
+            self.leaks.finish(recorder)
             turns = sum(loop.turns for loop in self.loops)
             for name, value in (
                 ("loop.iterations", turns),
@@ -381,7 +382,9 @@ class Flight:
             ):
                 recorder.note("metric", name, value=value, type="counter")
         for meter in self.charges.meters.values():
-            recorder.note("metric", "cpu.charged", value=meter.charged_ns, type="counter", tags={"function": meter.name})
+            recorder.note(
+                "metric", "cpu.charged", value=meter.charged_ns, type="counter", tags={"function": meter.name}
+            )
         if self.work is not None:
             self.work.finish(recorder)
         if self.profile is not None:
