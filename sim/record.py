@@ -193,14 +193,15 @@ def _whole_frames(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         data = file.read(_READ_BYTES)
         while data:
-            frame, parts = zstandard.ZstdDecompressor().decompressobj(), []
-            while not frame.eof:
+            frame, parts, whole = zstandard.ZstdDecompressor().decompressobj(), [], False
+            while not whole:
                 try:
                     parts.append(frame.decompress(data))
                 except zstandard.ZstdError:
                     return
-                data = frame.unused_data if frame.eof else file.read(_READ_BYTES)
-                if not data and not frame.eof:
+                whole = frame.eof
+                data = frame.unused_data if whole else file.read(_READ_BYTES)
+                if not data and not whole:
                     return
             yield b"".join(parts)
             data = data or file.read(_READ_BYTES)
