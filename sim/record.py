@@ -199,7 +199,7 @@ def _whole_frames(path: Path) -> Iterator[bytes]:
                     parts.append(frame.decompress(data))
                 except zstandard.ZstdError:
                     return
-                whole = frame.eof
+                whole = bool(frame.eof)
                 data = frame.unused_data if whole else file.read(_READ_BYTES)
                 if not data and not whole:
                     return

@@ -50,7 +50,7 @@ from sim.node.node import Node
 from sim.node.view import NodeView
 from sim.record import Recorder
 from sim.rng import Streams
-from sim.scenario.faults import ClockStepFault, DisconnectFault, LatencyFault, ReorgFault
+from sim.scenario.faults import ClockStepFault, DisconnectFault, ReorgFault
 from sim.scenario.model import Scenario
 from sim.scenario.references import expanded, known_values
 

@@ -36,6 +36,7 @@ async def bot() -> dict[str, Any]:
         number = await asyncio.wait_for(unrelated.eth.block_number, 600)
     except TimeoutError:
         number = None
+    await asyncio.sleep(0.1)  # giving up released the lock once: to the next thread that nobody waits for
     locked = HTTPSessionManager._lock.locked()
     HTTPSessionManager._lock.release()
     await asyncio.sleep(0.1)
