@@ -114,12 +114,17 @@ class SimLoop(Dialing):
         n = self._turn_handles = len(ready)
         self.turns += 1
         self.handles += n
-        if env.pulse is not None:
-            env.beat()
+        pulse = env.pulse
+        if pulse is not None:  # `env.beat()`, in line
+            pulse[0] = env._now
+            pulse[1] += 1
         if self._stepped:
             self._note_done()
         if self.tracing:
-            self.trace = hash((self.trace, env._now, *map(self._label, ready)))
+            if n == 1:  # the same hash; most turns hold one callback
+                self.trace = hash((self.trace, env._now, self._label(ready[0])))
+            else:
+                self.trace = hash((self.trace, env._now, *map(self._label, ready)))
         spin, activity = self.spin, self.activity
         if activity == spin.activity and 0 < n <= spins.HANDLES_MAX and type(ready[0]._callback) is spins.STEP:
             spin.look(ready, activity)
