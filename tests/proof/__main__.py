@@ -43,8 +43,7 @@ def main() -> int:
         mismatches = proof.run(count, options.jobs, lambda done, proof=proof, count=count: told(proof, done, count))
         rows.append((proof, count, len(mismatches), time.monotonic() - began_s))
         failed = failed or bool(mismatches)
-        for mismatch in mismatches:
-            print(mismatch, file=sys.stderr)
+        print(*mismatches, sep="\n", file=sys.stderr)
     page = f"{HEAD}\n{table(rows, options.jobs)}"
     print(page)
     if options.write is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -56,6 +57,7 @@ def fly_pairs(scenario: Path, seeds: int, jobs: int, told: Callable[[int], None]
         told(done)
         if not pair.equal:
             differing.append(story(pair))
+            print(f"\n{differing[-1]}", file=sys.stderr, flush=True)  # at once: the rest may take an hour
     return differing
 
 
