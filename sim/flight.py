@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from sim.chain.pyevm import make_engine
+from sim.chain.transaction import Transaction
 from sim.errors import BoundaryError, WindtunnelError
 from sim.functions import MAIN
 from sim.host import boundary, identity, polling, sockets, tls, wallclock
@@ -33,6 +34,7 @@ from sim.host.sockets import SocketDesk
 from sim.host.thirdparty import take_over_aiodns, take_over_uvloop
 from sim.host.threads import Baton
 from sim.job import KEYS_AT, SHARED_BYTES, Job
+from sim.ledger import SUBJECT
 from sim.probe.cputime import CpuProfile
 from sim.probe.findings import Findings
 from sim.probe.leaks import LeakProbe
@@ -274,12 +276,27 @@ class Flight:
         how = self.bot.stop.signal
         self.stopped_ns = self.env.now
         self.recorder.event("flight.stop", "bot", signal=how)
+        self._watch_new_work()
         if how == "cancel":
             for loop in self.loops:
                 if loop.main is not None and not loop.main.done():
                     loop.arrive(loop.main.cancel)
             return
         self.desk.deliver(signal.Signals[how])
+
+    def _watch_new_work(self) -> None:
+        """From the stop on, a new nonce is a finding, unless it cancels: replacements and settling are legal."""
+        mempool, labels = self.world.mempool, self.world.labels
+        first_new = {address: mempool.pending_nonce(address) for address, label in labels.items() if label == SUBJECT}
+
+        def look(tx: Transaction) -> None:
+            is_new = tx.nonce >= first_new.get(tx.sender, tx.nonce + 1)
+            if is_new and not (tx.to == tx.sender and not tx.value and not tx.data):
+                title = f"a transaction with the new nonce {tx.nonce} was sent after {self.bot.stop.signal}"
+                place = Place(None, "a new transaction after the stop", "bot")
+                self.findings.add("work_after_stop", title, place, detail={"hash": f"0x{tx.hash.hex()}"})
+
+        mempool.on_transaction.append(look)
 
     def _on_default_disposition(self, number: int) -> None:
         """A signal without a handler ends the process where it stands: no `finally` runs, sockets are reset."""

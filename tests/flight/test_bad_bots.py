@@ -179,7 +179,6 @@ def test_ids_of_findings_outlive_unrelated_edits(bad: Flock, tmp_path: Path) -> 
     assert after["where"] != before["where"]
 
 
-@pytest.mark.xfail(reason="what is sent during grace is not judged yet", strict=True)
 def test_new_work_during_grace_is_told(tmp_path: Path) -> None:
     """After its stop signal a bot may replace and cancel; a transaction with a new nonce is a finding."""
     call = windtunnel("run", ZOO / "bad" / "sends_after_stop.yaml", "--out", "run", cwd=tmp_path)
