@@ -14,7 +14,7 @@ from tests.proof.proofs import PROOFS, Proof
 HEAD = """\
 # Proof
 
-Printed by `make proof`; CI runs a tenth of each count. In the first three lines each seed flies twice, in separate
+Printed by `make proof`; CI runs a fixed sample of each. In the first three lines each seed flies twice, in separate
 processes with another size of environment, working folder, time zone and libc tuning (`windtunnel verify`): a mismatch
 is a seed whose two digests differ. The digest covers every event, every block, the order of every turn of the bot's
 loops, every byte it sends and every draw of chance ([sim/record.py](../sim/record.py)).
