@@ -431,7 +431,8 @@ class ServingLoop(SimLoop):
     """
 
     def start_serving(self) -> None:
-        """Begin."""
+        """Begin. Its turns are not hashed: what they do to the bot is bytes on the wire, which are."""
+        self.tracing = False
         self._running = True
         self._rearm()
 
