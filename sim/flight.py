@@ -47,11 +47,14 @@ from sim.record import Recorder
 from sim.rng import Streams
 from sim.scenario.costs import source_of
 from sim.scenario.references import expand
-from sim.units import MINUTE
+from sim.units import MINUTE, MS
 from sim.world import World
 
 GC_EVERY_NS = MINUTE
 """The cyclic collector runs at these instants alone, so that finalisers run at the same place in every process."""
+
+HANDLING_NS = MS
+"""What a node may take between a request's last byte and the mempool."""
 
 RUNAWAY_SIGNAL = signal.SIGUSR1
 STACK_SIGNAL = signal.SIGUSR2
@@ -285,12 +288,19 @@ class Flight:
         self.desk.deliver(signal.Signals[how])
 
     def _watch_new_work(self) -> None:
-        """From the stop on, a new nonce is a finding, unless it cancels: replacements and settling are legal."""
+        """From the stop on, a new nonce is a finding, unless it cancels: replacements and settling are legal.
+
+        What is on the wire at the stop, or waits in the mempool for the nonce before it, was sent before the stop.
+        """
         mempool, labels = self.world.mempool, self.world.labels
         first_new = {address: mempool.pending_nonce(address) for address, label in labels.items() if label == SUBJECT}
+        sent = {(tx.sender, tx.nonce) for tx in mempool.transactions()}
+        wire_until_ns = self.network.on_the_wire_until() + HANDLING_NS
 
         def look(tx: Transaction) -> None:
-            is_new = tx.nonce >= first_new.get(tx.sender, tx.nonce + 1)
+            if self.env.now <= wire_until_ns:
+                sent.add((tx.sender, tx.nonce))
+            is_new = tx.nonce >= first_new.get(tx.sender, tx.nonce + 1) and (tx.sender, tx.nonce) not in sent
             if is_new and not (tx.to == tx.sender and not tx.value and not tx.data):
                 title = f"a transaction with the new nonce {tx.nonce} was sent after {self.bot.stop.signal}"
                 place = Place(None, "a new transaction after the stop", "bot")

@@ -295,6 +295,10 @@ class Network:
             connection.cut()
         return len(hit)
 
+    def on_the_wire_until(self) -> int:
+        """Return when the last that any client has sent by now arrives; that may be past."""
+        return max((connection._arrival_ns[0] for connection in self.connections.values()), default=0)
+
     def open_from(self, loops: Iterable[SimLoop]) -> list[SimTransport]:
         """Return the client ends that *loops* still hold open."""
         mine = set(map(id, loops))

@@ -27,7 +27,7 @@ WORLDS_OWN = ("HOME", "LANG", "PATH", "XDG_CACHE_HOME")
 
 GOOD = (
     "stranger", "quiet", "rude", "mirror", "interrupted", "cancelled", "terminated", "entry", "mended/leaks_a_task",
-    "mended/opposite_locks",
+    "mended/opposite_locks", "last_minute",
 )  # fmt: skip
 BAD = (
     "leaks_a_task", "raises", "exits_three", "exits_at_once", "kills_itself", "segfaults", "ignores_sigterm",

@@ -23,7 +23,7 @@ def test_good_bots_pass(good: Flock) -> None:
 
     assert good.call.code == 0, good.call.err
     assert set(verdicts.values()) == {"pass"}
-    assert len(verdicts) == len(good.call.results) == 10
+    assert len(verdicts) == len(good.call.results) == 11
 
 
 def test_a_script_with_its_own_asyncio_run_trades(good: Flock) -> None:
@@ -104,6 +104,16 @@ def test_a_bot_stops_by_interrupt_or_cancellation(good: Flock, scenario: str) ->
     assert run.printed[:3] == ["flying", "asked to stop", "clean"]
     assert run.events("flight.returned")[0].t_ns > 10_500_000_000
     assert run.result["end"] == "returned"
+
+
+def test_what_is_on_the_wire_at_the_stop_was_sent_before_it(good: Flock) -> None:
+    """A transaction sent five milliseconds before the stop and taken in after it is no new work."""
+    run = good.run("last_minute")
+
+    assert run.printed == ["sending before the stop: True", "answered after it: True"]
+    (sent,) = (event for event in run.events("tx.sent") if event.actor == "bot")
+    assert sent.t_ns > run.events("flight.stop")[0].t_ns
+    assert run.result["findings"] == []
 
 
 def test_without_a_handler_sigterm_ends_the_bot(good: Flock) -> None:
