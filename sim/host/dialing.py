@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # SimLoop is built from this class
 RESOLVE_NS = 500 * US
 """What a name look-up takes: an answer from a resolver nearby."""
 
-_dialled: WeakKeyDictionary[socket.socket, tuple[Site, int]] = WeakKeyDictionary()
+_dialled: WeakKeyDictionary[socket.socket, tuple[Site, int, int]] = WeakKeyDictionary()
 
 
 class TlsSession:
@@ -132,17 +132,19 @@ class Dialing(base_events.BaseEventLoop):
 
     async def sock_connect(self, sock: socket.socket, address: Any) -> None:
         """Connect *sock* on the simulated network; `create_connection(sock=...)` then makes the transport."""
-        site = await self._handshake(address[0], int(address[1]))
-        _dialled[sock] = (site, int(address[1]))
+        site, attempt = await self._handshake(address[0], int(address[1]))
+        _dialled[sock] = (site, int(address[1]), attempt)
 
-    async def _handshake(self, host: str, port: int) -> Site:
+    async def _handshake(self, host: str, port: int) -> tuple[Site, int]:
+        """Let TCP's handshake pass; return whom it was with, and the number of the attempt there."""
         network = self._wire()
         site = network.resolve(host, self.machine.site)
-        network.attempts += 1
-        await self._wait_ns(network.round_trip_ns(site, -network.attempts))
+        site.attempts += 1
+        attempt = site.attempts
+        await self._wait_ns(network.round_trip_ns(site, -attempt))
         if network.listener_at(site, port) is None:
             raise ConnectionRefusedError(111, f"Connect call failed {(site.ip, port)!r}")
-        return site
+        return site, attempt
 
     async def create_connection(
         self,
@@ -173,17 +175,17 @@ class Dialing(base_events.BaseEventLoop):
                 raise ValueError("host/port and sock can not be specified at the same time")
             if sock not in _dialled:
                 raise BoundaryError("create_connection(sock=...)", mend="connect the socket with loop.sock_connect")
-            site, number = _dialled.pop(sock)
+            site, number, attempt = _dialled.pop(sock)
             sock.close()
         else:
             if host is None and port is None:
                 raise ValueError("host and port was not specified and no sock specified")
             await self._wait_ns(RESOLVE_NS)
             number = int(port or 0)
-            site = await self._handshake(host or "localhost", number)
+            site, attempt = await self._handshake(host or "localhost", number)
         extra: dict[str, Any] = {}
         if ssl:
-            await self._wait_ns(network.round_trip_ns(site, -network.attempts, 1))
+            await self._wait_ns(network.round_trip_ns(site, -attempt, 1))
             session = TlsSession(ssl if ssl is not True else None, server_hostname or host)
             extra = {
                 "ssl_object": session,

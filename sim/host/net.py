@@ -43,6 +43,7 @@ class Site:
         factor, extra_ns: a fault's hold on the latency: drawn * factor + extra.
         alias_of: another site whose latency and faults it shares.
         any_port: whatever port is dialled, the one listener here answers.
+        attempts, opened: handshakes begun and connections made here; chance is keyed by them, host by host.
     """
 
     name: str
@@ -53,6 +54,8 @@ class Site:
     extra_ns: int = 0
     alias_of: str | None = None
     any_port: bool = False
+    attempts: int = 0
+    opened: int = 0
 
 
 @dataclass(slots=True)
@@ -71,12 +74,14 @@ class Listener:
 class Connection:
     """A TCP connection: two ends, each direction in order, each segment with its own latency."""
 
-    __slots__ = ("_arrival_ns", "_count", "ends", "far", "network", "number", "open_sides", "reset_sent")
+    __slots__ = ("_arrival_ns", "_count", "ends", "far", "network", "number", "open_sides", "ordinal", "reset_sent")
 
     def __init__(self, network: Network, number: int, far: Site) -> None:
         self.network = network
         self.number = number
         self.far = far
+        far.opened += 1
+        self.ordinal = far.opened
         self.ends: list[SimTransport] = []
         self._arrival_ns = [0, 0]
         self._count = [0, 0]
@@ -86,7 +91,7 @@ class Connection:
     def _arrival(self, side: int) -> int:
         """Return when a segment sent now by *side* arrives; never before an earlier one of that side."""
         self._count[side] += 1
-        delay_ns = self.network.one_way_ns(self.far, self.number, side, self._count[side])
+        delay_ns = self.network.one_way_ns(self.far, self.ordinal, side, self._count[side])
         t_ns = max(self.ends[side]._loop.machine.now_ns() + delay_ns, self._arrival_ns[side])
         self._arrival_ns[side] = t_ns
         return t_ns
@@ -141,7 +146,6 @@ class Network:
         self.on_unknown: Callable[[str], None] = lambda host: None
         self._stream = streams.stream("net.latency")
         self._numbers = 0
-        self.attempts = 0
         self._ports = FIRST_EPHEMERAL_PORT
         self.add_site(bot_site)
 
@@ -202,17 +206,17 @@ class Network:
 
     # Time -------------------------------------------------------------------------------------------------------
 
-    def one_way_ns(self, far: Site, connection: int, side: int, ordinal: int) -> int:
+    def one_way_ns(self, far: Site, ordinal: int, side: int, segment: int) -> int:
         """Draw the time of one packet between the bot and *far*; half of a round trip."""
-        return self.round_trip_ns(far, connection, side, ordinal) // 2
+        return self.round_trip_ns(far, ordinal, side, segment) // 2
 
     def round_trip_ns(self, far: Site, *key: int) -> int:
-        """Draw a round trip between the bot and *far*."""
+        """Draw a round trip between the bot and *far*; the key is of that host alone, so that none moves another's."""
         origin = self.sites[far.alias_of] if far.alias_of is not None else far
         latency = far.latency or origin.latency
         if latency is None:
             return 2 * LOOPBACK_NS + origin.extra_ns
-        drawn_ns = latency.draw(self._stream, origin.name, *key)
+        drawn_ns = latency.draw(self._stream, far.name, *key)
         return int(drawn_ns * origin.factor) + origin.extra_ns
 
     # Connections ------------------------------------------------------------------------------------------------

@@ -174,7 +174,7 @@ class SocketDesk:
 
     async def connect(self, endpoint: Endpoint, host: str, port: int) -> None:
         """Shake hands with whoever listens there."""
-        site = await self.loop._handshake(host, port)
+        site, _ = await self.loop._handshake(host, port)
         transport = self.network.open(self.loop, site, port, {})
         if transport is None:
             raise ConnectionRefusedError(111, "Connection refused")

@@ -9,6 +9,9 @@ from typing import Any
 from sim.host.dialing import TlsSession
 from sim.host.sockets import SimSocket
 
+HANDSHAKE = 2
+"""Stands where the sides 0 and 1 stand in the key of a connection's draws."""
+
 
 class SimTlsSocket(SimSocket):
     """What `SSLContext.wrap_socket` returns for a simulated socket."""
@@ -38,10 +41,8 @@ class SimTlsSocket(SimSocket):
 
     def do_handshake(self, block: bool = False) -> None:
         """Wait for one round trip."""
-        peer = self._connected().connection.far
-        network = self.desk.network
-        network.attempts += 1
-        self.desk.baton.sleep(network.round_trip_ns(peer, -network.attempts, 1))
+        connection = self._connected().connection
+        self.desk.baton.sleep(self.desk.network.round_trip_ns(connection.far, connection.ordinal, HANDSHAKE))
 
     def read(self, len: int = 1024, buffer: Any = None) -> Any:
         """Read as a stream does."""

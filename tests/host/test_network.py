@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
@@ -72,6 +73,47 @@ def test_addresses_and_names_lead_to_the_same_host(pair: Pair) -> None:
         return name
 
     assert pair.run(main()) == "node-a"
+
+
+class Echo(Noting):
+    """Sends back what it gets."""
+
+    def data_received(self, data: bytes) -> None:
+        self.transport.write(data)
+
+
+def test_a_dial_elsewhere_moves_no_draw() -> None:
+    """Handshakes and bytes to a host take as long whether another host, or its alias, was dialled before or not."""
+
+    def took(*before: str) -> list[int]:
+        flown = Pair()
+        flown.network.add_site("node-b", flown.network.sites["node-a"].latency)
+        flown.network.add_site("rpc.example.com", alias_of="node-a")
+        for host in ("node-a", "node-b", "rpc.example.com"):
+            flown.serve(Server(Echo), host)
+
+        async def timed(host: str) -> list[int]:
+            times = [flown.env.now]
+            reader, writer = await asyncio.open_connection(host, PORT, ssl=True)
+            times.append(flown.env.now)
+            writer.write(b"x")
+            await reader.readexactly(1)
+            times.append(flown.env.now)
+            writer.close()
+            return [later - earlier for earlier, later in pairwise(times)]
+
+        async def main() -> list[int]:
+            await asyncio.gather(*map(timed, before))
+            return [*await timed("node-a"), *await timed("node-a")]
+
+        times: list[int] = flown.run(main())
+        flown.close()
+        return times
+
+    alone = took()
+
+    assert took("node-b") == took("rpc.example.com") == took("node-b", "rpc.example.com", "node-b") == alone
+    assert took("node-a")[:2] == alone[2:] != alone[:2]
 
 
 def test_draws_are_keyed() -> None:
