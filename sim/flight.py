@@ -169,7 +169,7 @@ class Flight:
         echo = os.fdopen(os.dup(2), "wb", buffering=0) if self.job.echo else None
         self.log = LogFile(log_file, self.machine.now_ns, self.redactor, echo)
         self.output = CapturedOutput(self.log, log_file.fileno())
-        self.desk = SignalDesk(self._on_default_disposition)
+        self.desk = SignalDesk(self.machine, self._on_default_disposition)
         virtual_signals.install(self.desk)
         os._exit = self._on_exit_at_once
         wallclock.install(self.baton)

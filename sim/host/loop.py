@@ -63,7 +63,7 @@ class SimLoop(Dialing):
     # Slots because an object with more than 30 attributes in its dictionary is slower to read, stock's included.
     __slots__ = (
         "_base_ns", "_eager_factory", "_free_at_ns", "_idle", "_labels", "_last_turn_done", "_orders", "_pump_at",
-        "_pumping", "_read_ns", "_running", "_selector", "_stepped", "_turn_handles", "activity", "env", "handles",
+        "_pumping", "_read_ns", "_resting", "_running", "_selector", "_stepped", "_turn_handles", "activity", "env", "handles",
         "machine", "main", "network", "signals", "spin", "trace", "tracing", "turns", "watch", "watched",
     )  # fmt: skip
 
@@ -78,6 +78,7 @@ class SimLoop(Dialing):
         self._read_ns = machine.cost.clock_read_ns
         self._selector = self
         self._pump_at: tuple[int, Call] | None = None
+        self._resting: tuple[int, int] | None = None  # when the turn of a poll began, and what it would have cost
         self._running = False
         self._pumping = False
         self._last_turn_done = False
@@ -249,6 +250,8 @@ class SimLoop(Dialing):
 
     def _pump(self) -> None:
         self._pump_at = None
+        if self._resting is not None:
+            self._rested()
         if not self._running or self._pumping:
             return
         idle, self._idle = self._idle, None
@@ -261,6 +264,8 @@ class SimLoop(Dialing):
     def _turn_until_idle(self) -> None:
         """Take turns until nothing is ready or something else of the environment is due."""
         env, machine, spin, queue = self.env, self.machine, self.spin, self.env._queue
+        if machine.resting:
+            machine.stir()
         iteration_ns, handle_ns = machine.cost.iteration_ns, machine.cost.handle_ns
         outer, outer_machine = _get_running_loop(), machines.running
         _set_running_loop(self)
@@ -272,11 +277,13 @@ class SimLoop(Dialing):
                 self._run_once()
                 end_ns = env._now + machine.debt_ns + iteration_ns + self._turn_handles * handle_ns
                 machine.debt_ns = 0
-                if spin.repeats > spins.REPEATS and spin.goes_on(self._ready, self.activity):
-                    end_ns = self._stretched(end_ns)
                 if self._stopping:
                     self._last_turn_done = True
                     break
+                if spin.repeats > spins.REPEATS and spin.goes_on(self._ready, self.activity):
+                    end_ns = self._stretched(end_ns)
+                    if self._resting is not None:
+                        break
                 if queue and end_ns >= queue[0][0]:
                     break
                 env._now = end_ns
@@ -285,18 +292,42 @@ class SimLoop(Dialing):
             self._free_at_ns = end_ns
             machines.running = outer_machine
             _set_running_loop(outer)
-        if not self._stopping:
+        if not self._stopping and self._resting is None:
             self._rearm()
 
     def _stretched(self, end_ns: int) -> int:
-        """Return when a turn of a poll ends that would end at *end_ns*."""
+        """Return when a turn of a poll ends that would end at *end_ns*.
+
+        If something of the environment is due before, the loop rests, free to turn from *end_ns* on: whatever the poll
+        could notice wakes it.
+        """
         cost = self.machine.cost
         cost_ns = cost.iteration_ns + self._turn_handles * cost.handle_ns
         start_ns = end_ns - cost_ns
-        timer = self._next_timer()
-        limit_ns = min(self.env.peek(), self._due_ns(timer._when) if timer is not None else float("inf")) - start_ns
+        timer = self._next_timer() if self._scheduled else None
+        limit_ns = self._due_ns(timer._when) - start_ns if timer is not None else None
         clock_read = start_ns - self.env._now > cost.clock_read_ns  # `_run_once` reads it once itself
-        return start_ns + self.spin.stretched(cost_ns, limit_ns, clock_read)
+        late_ns = start_ns + self.spin.stretched(cost_ns, limit_ns, clock_read)
+        queue = self.env._queue
+        if queue and late_ns >= queue[0][0]:
+            self._resting = start_ns, cost_ns
+            self.machine.resting.append(self)
+            self._arm(late_ns)
+            return end_ns
+        self.spin.turns_avoided += (late_ns - start_ns) // cost_ns - 1
+        return late_ns
+
+    def look_again(self) -> None:
+        """End a turn of a poll that was made longer: other code of this machine runs."""
+        self._wake()
+
+    def _rested(self) -> None:
+        """Count what a long turn of a poll stood for, now that it is over."""
+        assert self._resting is not None
+        start_ns, cost_ns = self._resting
+        self._resting = None
+        self.machine.resting.remove(self)
+        self.spin.turns_avoided += max((self.env._now - start_ns) // cost_ns - 1, 0)
 
     @property
     def spin_turns_avoided(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sim.host.clock import NsEnvironment
 from sim.units import US, S
@@ -34,6 +34,14 @@ class CostModel:
 FREE = CostModel(iteration_ns=0, handle_ns=0, clock_read_ns=0)
 
 
+class Resting(Protocol):
+    """A loop that only polls, in a turn that was made longer."""
+
+    def look_again(self) -> None:
+        """End that turn now."""
+        ...
+
+
 class Machine:
     """A host of the world: the bot's, or the one that all simulated servers share.
 
@@ -45,7 +53,8 @@ class Machine:
     """
 
     __slots__ = (
-        "_wall_drift", "_wall_offset_ns", "baton", "cost", "debt_ns", "env", "epoch_ns", "monotonic_base_ns", "site",
+        "_wall_drift", "_wall_offset_ns", "baton", "cost", "debt_ns", "env", "epoch_ns", "monotonic_base_ns", "resting",
+        "site",
     )  # fmt: skip
 
     def __init__(
@@ -66,6 +75,7 @@ class Machine:
         self._wall_offset_ns = 0
         self._wall_drift: tuple[int, int] = (0, 1)
         self.baton: Baton | None = None  # whoever hands out the right to run sets it
+        self.resting: list[Resting] = []  # loops amid a long turn of a poll
 
     def now_ns(self) -> int:
         """Return this machine's instant on the environment's clock, unpaid work included."""
@@ -91,6 +101,11 @@ class Machine:
     def step_wall(self, by_ns: int) -> None:
         """Set the wall clock forward by *by_ns*, or back."""
         self._wall_offset_ns += by_ns
+
+    def stir(self) -> None:
+        """Code of this machine runs that is not a turn of the loop that polls: the poll looks again."""
+        for loop in self.resting:
+            loop.look_again()
 
     def settle_ns(self) -> int:
         """Return the instant at which the work done so far is over, and owe nothing more."""

@@ -16,6 +16,7 @@ from sim.host.boundary import refuse
 
 if TYPE_CHECKING:  # the loop builds on this module
     from sim.host.loop import SimLoop
+    from sim.host.machine import Machine
 
 Handler = Callable[[int, Any], Any] | int | signal.Handlers | None
 
@@ -30,10 +31,12 @@ class SignalDesk:
     Python handler. So a `signal.signal` after `loop.add_signal_handler` adds to it: both are called.
 
     Args:
+        machine: where the process runs.
         on_default: told the signal whose default disposition ends the process.
     """
 
-    def __init__(self, on_default: Callable[[int], None]) -> None:
+    def __init__(self, machine: Machine, on_default: Callable[[int], None]) -> None:
+        self.machine = machine
         self.on_default = on_default
         self._handlers: dict[int, Handler] = {signal.SIGINT: signal.default_int_handler}
         self._loop_handlers: dict[SimLoop, dict[int, asyncio.Handle]] = {}
@@ -95,6 +98,7 @@ class SignalDesk:
                 self.on_default(number)
             return
         assert callable(handler)
+        self.machine.stir()
         try:
             handler(number, sys._getframe())
         finally:

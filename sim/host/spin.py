@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Collection, Iterable
+from types import FunctionType, MethodType
 from typing import Any
 
 from sim.host.tasks import coroutine_frames
@@ -18,7 +20,13 @@ HANDLES_MAX = 64
 CLOCK_STEP_NS = MS
 """The longest turn of a poll that reads a clock: how late it may notice that its time has come."""
 
-_DOUBLINGS_MAX = 20
+_GROWTH_BITS = 4
+"""Each turn of a poll is two to this many times as long as the one before."""
+
+_GROWTH_BITS_MAX = 20
+
+_SIZED = frozenset((list, dict, set, deque, bytearray))
+_OPAQUE = frozenset((int, str, bytes, float, bool, tuple, type(None), MethodType, FunctionType))
 
 
 def _step_type() -> Any:
@@ -42,8 +50,9 @@ class Spin:
     """Finds polls.
 
     A turn polls if it steps the same tasks as the turn before, each resumed from a bare `yield`, every local variable
-    of their coroutines is the same object as then, and nothing reached the loop or left it meanwhile. So work that is
-    split by `sleep(0)` is none: its variables change.
+    of their coroutines is the same object as then, with the same attributes or the same number of items in it, and
+    nothing reached the loop or left it meanwhile. So work that is split by `sleep(0)` is none: its variables change, or
+    what they hold does.
 
     `repeats` counts equal turns; above `REPEATS` it is a poll. `turns_avoided` is what it saved.
     """
@@ -92,31 +101,37 @@ class Spin:
         self._tasks = []
         self._stand = None
 
-    def stretched(self, cost_ns: int, limit_ns: float, clock_read: bool) -> int:
-        """Return how long a polling turn takes that would cost *cost_ns*: twice as long as the one before.
+    def stretched(self, cost_ns: int, limit_ns: int | None, clock_read: bool) -> int:
+        """Return how long a polling turn takes that would cost *cost_ns*: sixteen times as long as the one before.
 
         Args:
-            limit_ns: time until the next event or timer, which it does not pass.
+            limit_ns: time until the next timer, which it does not pass.
             clock_read: whether the poll reads a clock.
         """
-        wanted_ns = cost_ns << min(self.repeats - REPEATS, _DOUBLINGS_MAX)
+        wanted_ns = cost_ns << min((self.repeats - REPEATS) * _GROWTH_BITS, _GROWTH_BITS_MAX)
         if clock_read:
             wanted_ns = min(wanted_ns, CLOCK_STEP_NS)
-        if limit_ns < wanted_ns:
-            wanted_ns = int(limit_ns)
-        if wanted_ns <= cost_ns:
-            return cost_ns
-        self.turns_avoided += wanted_ns // cost_ns - 1
-        return wanted_ns
+        if limit_ns is not None:
+            wanted_ns = min(wanted_ns, limit_ns)
+        return max(wanted_ns, cost_ns)
 
 
 def _stand(tasks: Iterable[asyncio.Task[Any]]) -> list[Any]:
-    """Return where each coroutine waits and what its variables hold."""
+    """Return where each coroutine waits, what its variables hold, and what those hold in turn."""
     stand: list[Any] = []
     for task in tasks:
         for frame in coroutine_frames(task.get_coro()):
             variables = frame.f_locals
             stand += (frame.f_code, frame.f_lasti, *variables.values())
+            for value in variables.values():
+                kind = type(value)
+                if kind in _SIZED:
+                    stand.append(len(value))
+                elif kind not in _OPAQUE:
+                    for held in getattr(value, "__dict__", {}).values():
+                        stand.append(held)
+                        if type(held) in _SIZED:
+                            stand.append(len(held))
             if type(variables) is dict:  # until 3.12 a copy that the frame keeps, and with it what is in it
                 variables.clear()
     return stand

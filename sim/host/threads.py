@@ -125,6 +125,8 @@ class Baton:
 
     def _resume(self, thread: BatonThread) -> None:
         """Hand the baton to *thread* and get it back; runs on the driving thread."""
+        if self.machine.resting:
+            self.machine.stir()
         outer = self.current
         self.current = thread
         thread.gate.release()

@@ -46,7 +46,7 @@ network.add_site("node-a", Latency())
 world = ServingLoop(Machine(env, "world", epoch_ns=0), network)
 world.start_serving()
 ended = []
-desk = signals.SignalDesk(ended.append)
+desk = signals.SignalDesk(machine, ended.append)
 signals.install(desk)
 refused = []
 boundary.install()
