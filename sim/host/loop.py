@@ -63,8 +63,8 @@ class SimLoop(Dialing):
     # Slots because an object with more than 30 attributes in its dictionary is slower to read, stock's included.
     __slots__ = (
         "_base_ns", "_eager_factory", "_free_at_ns", "_idle", "_labels", "_last_turn_done", "_orders", "_pump_at",
-        "_pumping", "_read_ns", "_resting", "_running", "_selector", "_stepped", "_turn_handles", "activity", "env", "handles",
-        "machine", "main", "network", "signals", "spin", "trace", "tracing", "turns", "watch", "watched",
+        "_pumping", "_read_ns", "_resting", "_running", "_selector", "_stepped", "_turn_handles", "activity", "env",
+        "handles", "machine", "main", "network", "signals", "spin", "trace", "tracing", "turns", "watch", "watched",
     )  # fmt: skip
 
     def __init__(self, machine: Machine, network: Network | None = None, signals: SignalDesk | None = None) -> None:
