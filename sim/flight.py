@@ -18,7 +18,7 @@ from sim.chain.pyevm import make_engine
 from sim.chain.transaction import Transaction
 from sim.errors import BoundaryError, WindtunnelError
 from sim.functions import MAIN
-from sim.host import boundary, identity, polling, sockets, tls, wallclock
+from sim.host import boundary, identity, polling, processor, sockets, tls, wallclock
 from sim.host import machine as machines
 from sim.host import signals as virtual_signals
 from sim.host.charge import Charges
@@ -173,6 +173,7 @@ class Flight:
         virtual_signals.install(self.desk)
         os._exit = self._on_exit_at_once
         wallclock.install(self.baton)
+        processor.install()
         self.sockets = SocketDesk(self.baton, self.network)
         for each in (sockets, polling):
             each.install(self.sockets)

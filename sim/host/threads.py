@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from sim.host import processor
 from sim.host.clock import LOOP, NsEnvironment
 from sim.host.machine import Machine
 from sim.units import US
@@ -88,6 +89,8 @@ class Baton:
         launch: Callable[..., Any] = _real_start,
     ) -> Any:
         """Start a thread as `_thread.start_new_thread` does; it first runs when its event comes up."""
+        if not self.started:
+            processor.stay_on_one()
         thread = BatonThread(getattr(function, "__self__", None))
         ready = _real_allocate()
         ready.acquire()

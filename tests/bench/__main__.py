@@ -10,11 +10,17 @@ import typer
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from tests.bench import client, flight, loop, swaps
+from tests.bench import client, flight, loop, swaps, threads
 from tests.bench.table import Effort, Table
 
 BENCHMARKS: Final[Mapping[str, Callable[[Effort], list[Table]]]] = MappingProxyType(
-    {"loop": loop.measure, "client": client.measure, "swaps": swaps.measure, "flight": flight.measure}
+    {
+        "loop": loop.measure,
+        "client": client.measure,
+        "swaps": swaps.measure,
+        "flight": flight.measure,
+        "threads": threads.measure,
+    }
 )
 WHOLE: Final = Effort()
 EPILOG: Final = "  |  ".join(f"{name}: {measure.__doc__}" for name, measure in BENCHMARKS.items())

@@ -28,7 +28,7 @@ baton = threads.Baton(machine)
 threads.install(baton)
 
 import asyncio, json, os, signal, threading, time
-from sim.host import boundary, machine as machines, signals, wallclock
+from sim.host import boundary, machine as machines, processor, signals, wallclock
 from sim.host.loop import ServingLoop, SimLoop
 from sim.host.modules import HiddenModules
 from sim.host.net import Network
@@ -57,7 +57,9 @@ def new_loop():
     loops.append(SimLoop(machine, network, desk))
     return loops[-1]
 
+real_affinity = os.sched_getaffinity
 wallclock.install(baton)
+processor.install()
 asyncio.DefaultEventLoopPolicy._loop_factory = staticmethod(new_loop)
 asyncio.set_event_loop_policy(None)
 machines.running = machine

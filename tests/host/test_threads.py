@@ -234,3 +234,22 @@ def test_an_interrupt_in_a_wait_does_not_lose_the_lock() -> None:
     """)
 
     assert said == {"first": "interrupted", "second": "got", "free": True}
+
+
+def test_a_flight_with_threads_keeps_to_one_processor_and_says_nothing_of_it() -> None:
+    """From the first thread on the process stays on one processor; the bot is told of four, wherever it flies."""
+    said = fly("""
+        before = real_affinity(0)
+        thread = threading.Thread(target=time.sleep, args=(1,)); thread.start(); thread.join()
+        taken = real_affinity(0)
+        entry = os.open(f"/sys/devices/system/cpu/cpu{min(taken)}", os.O_RDONLY)
+        import fcntl
+        try: fcntl.flock(entry, fcntl.LOCK_EX | fcntl.LOCK_NB); claimed = False
+        except BlockingIOError: claimed = True
+        said.update(before=len(before), taken=len(taken), claimed=claimed)
+        said["told"] = [os.cpu_count(), len(os.sched_getaffinity(0))]
+    """)
+
+    assert said["told"] == [4, 4]
+    assert said["taken"] == 1 or said["taken"] == said["before"]  # where other flights have all of them
+    assert said["claimed"]
