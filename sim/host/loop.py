@@ -19,7 +19,7 @@ from sim.host.dialing import Dialing
 from sim.host.machine import Machine
 from sim.host.net import Network
 from sim.host.signals import SignalDesk
-from sim.host.spin import Spin
+from sim.host.spin import HANDLES_MAX, STEP, Spin
 from sim.host.tasks import SimFuture, SimTask
 from sim.host.threads import Baton, Waiter
 
@@ -113,12 +113,12 @@ class SimLoop(Dialing):
             self._take_due_timers()
         env, ready = self.env, self._ready
         n = self._turn_handles = len(ready)
-        self.turns += 1
+        turns = self.turns = self.turns + 1
         self.handles += n
         pulse = env.pulse
-        if pulse is not None:  # `env.beat()`, in line
+        if pulse is not None:  # as `env.beat()`, without reading
             pulse[0] = env._now
-            pulse[1] += 1
+            pulse[1] = turns
         if self._stepped:
             self._note_done()
         if self.tracing:
@@ -127,12 +127,14 @@ class SimLoop(Dialing):
             else:
                 self.trace = hash((self.trace, env._now, *map(self._label, ready)))
         spin, activity = self.spin, self.activity
-        if activity == spin.activity and 0 < n <= spins.HANDLES_MAX and type(ready[0]._callback) is spins.STEP:
-            spin.look(ready, activity)
-        else:
+        if activity != spin.activity:
             spin.activity = activity
             if spin.repeats:
                 spin.reset(activity)
+        elif 0 < n <= HANDLES_MAX and type(ready[0]._callback) is STEP:
+            spin.look(ready, activity)
+        elif spin.repeats:
+            spin.reset(activity)
         return ()
 
     def _take_due_timers(self) -> None:
@@ -266,7 +268,7 @@ class SimLoop(Dialing):
         env, machine, spin, queue = self.env, self.machine, self.spin, self.env._queue
         if machine.resting:
             machine.stir()
-        iteration_ns, handle_ns = machine.cost.iteration_ns, machine.cost.handle_ns
+        iteration_ns, handle_ns, repeats_max = machine.cost.iteration_ns, machine.cost.handle_ns, spins.REPEATS
         outer, outer_machine = _get_running_loop(), machines.running
         _set_running_loop(self)
         machines.running = machine
@@ -280,7 +282,7 @@ class SimLoop(Dialing):
                 if self._stopping:
                     self._last_turn_done = True
                     break
-                if spin.repeats > spins.REPEATS and spin.goes_on(self._ready, self.activity):
+                if spin.repeats > repeats_max and spin.goes_on(self._ready, self.activity):
                     end_ns = self._stretched(end_ns)
                     if self._resting is not None:
                         break
