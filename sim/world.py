@@ -34,6 +34,7 @@ from sim.fault.chain import Reorg, ReorgSpec
 from sim.fault.clock import ClockStep, ClockStepSpec, WallClock
 from sim.fault.network import Disconnect, DisconnectSpec, LatencySpec, LatencySpike, Slowdowns
 from sim.fault.schedule import Fault, When, schedule, select, stream_name
+from sim.geography import settle
 from sim.host.clock import NsEnvironment
 from sim.host.loop import ServingLoop
 from sim.host.machine import Machine
@@ -126,11 +127,10 @@ class World:
     def start(self, until_ns: int) -> None:
         """Let everything begin; it happens as the environment steps."""
         self.ledger.start()
-        for name, node in self.nodes.items():
+        for node in self.nodes.values():
             self.chain.on_head.append(node.on_head)
             self.mempool.on_transaction.append(node.on_transaction)
-            self.network.add_site(f"node-{name}", self.scenario.nodes[name].latency)
-        self._add_hosts()
+        settle(self.network, self.scenario)
         self.loop.start_serving()
         self.loop.create_task(self._serve())
         if self.scenario.market.price:
@@ -169,13 +169,6 @@ class World:
 
     def _make_node(self, name: str) -> Node:
         return Node(f"node-{name}", NodeView(self.chain, self.mempool), self.loop, self.recorder, self.labels)
-
-    def _add_hosts(self) -> None:
-        for host, spec in self.scenario.hosts.items():
-            alias = f"node-{spec.node}" if spec.node else None
-            self.network.add_site(
-                host.lower(), spec.latency, refused=bool(spec.refuse), alias_of=alias, any_port=not spec.refuse
-            )
 
     def _load_apps(self) -> dict[str, Any]:
         """Return the applications of the user's by host; their modules are read here, before the bot's."""

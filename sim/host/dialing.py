@@ -12,16 +12,25 @@ from weakref import WeakKeyDictionary
 
 from sim.errors import BoundaryError
 from sim.host.boundary import refuse
+from sim.host.link import RETRANSMIT_NS, RETRIES_MAX
 from sim.host.machine import Machine
 from sim.host.net import Listener, Network, Site
 from sim.host.signals import SignalDesk
-from sim.units import US
+from sim.units import US, S
 
 if TYPE_CHECKING:  # SimLoop is built from this class
     pass
 
 RESOLVE_NS = 500 * US
 """What a name look-up takes: an answer from a resolver nearby."""
+
+SYN_RETRY_NS = 1 * S
+SYN_RETRIES = 6
+"""How often, and first after what time, a handshake is begun again: a host that never answers is given up after 127 s.
+
+Source:
+    RFC 6298, section 2; Linux, `net.ipv4.tcp_syn_retries`.
+"""
 
 _dialled: WeakKeyDictionary[socket.socket, tuple[Site, int, int]] = WeakKeyDictionary()
 
@@ -141,10 +150,15 @@ class Dialing(base_events.BaseEventLoop):
         site = network.resolve(host, self.machine.site)
         site.attempts += 1
         attempt = site.attempts
-        await self._wait_ns(network.round_trip_ns(site, -attempt))
+        await self._exchange(site, -attempt, first_ns=SYN_RETRY_NS, retries=SYN_RETRIES)
         if network.listener_at(site, port) is None:
             raise ConnectionRefusedError(111, f"Connect call failed {(site.ip, port)!r}")
         return site, attempt
+
+    async def _exchange(self, site: Site, *key: int, first_ns: int = RETRANSMIT_NS, retries: int = RETRIES_MAX) -> None:
+        waits = self._wire().exchange(self.machine.site, site, *key, first_ns=first_ns, retries=retries)
+        for wait_ns in waits:
+            await self._wait_ns(wait_ns)
 
     async def create_connection(
         self,
@@ -185,7 +199,7 @@ class Dialing(base_events.BaseEventLoop):
             site, attempt = await self._handshake(host or "localhost", number)
         extra: dict[str, Any] = {}
         if ssl:
-            await self._wait_ns(network.round_trip_ns(site, -attempt, 1))
+            await self._exchange(site, -attempt, 1)
             session = TlsSession(ssl if ssl is not True else None, server_hostname or host)
             extra = {
                 "ssl_object": session,

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import socket
 from asyncio import base_events
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from sim.host.clock import NsEnvironment
+from sim.host.connection import Connection, timed_out
+from sim.host.link import RETRANSMIT_NS_MAX, Latency, Line, Links
 from sim.host.transport import SimTransport
 from sim.record import Recorder
-from sim.rng import Stream, Streams
+from sim.rng import Streams
 from sim.units import US
 
 if TYPE_CHECKING:  # the loop builds on this module
@@ -23,14 +25,6 @@ LOOPBACK_NS = 20 * US
 """One way within one machine."""
 
 FIRST_EPHEMERAL_PORT = 49152
-
-
-class Latency(Protocol):
-    """A round-trip time that is drawn anew for each packet."""
-
-    def draw(self, stream: Stream, *key: int | str | bytes) -> int:
-        """Return nanoseconds."""
-        ...
 
 
 @dataclass(slots=True)
@@ -43,6 +37,7 @@ class Site:
         factor, extra_ns: a fault's hold on the latency: drawn * factor + extra.
         alias_of: another site whose latency and faults it shares.
         any_port: whatever port is dialled, the one listener here answers.
+        where: the site of the scenario that it stands at, which links speak of; its own name unless given.
         attempts, opened: handshakes begun and connections made here; chance is keyed by them, host by host.
     """
 
@@ -54,6 +49,7 @@ class Site:
     extra_ns: int = 0
     alias_of: str | None = None
     any_port: bool = False
+    where: str = ""
     attempts: int = 0
     opened: int = 0
 
@@ -71,66 +67,6 @@ class Listener:
     context: Context = field(default_factory=copy_context)
 
 
-class Connection:
-    """A TCP connection: two ends, each direction in order, each segment with its own latency."""
-
-    __slots__ = ("_arrival_ns", "_count", "ends", "far", "network", "number", "open_sides", "ordinal", "reset_sent")
-
-    def __init__(self, network: Network, number: int, far: Site) -> None:
-        self.network = network
-        self.number = number
-        self.far = far
-        far.opened += 1
-        self.ordinal = far.opened
-        self.ends: list[SimTransport] = []
-        self._arrival_ns = [0, 0]
-        self._count = [0, 0]
-        self.open_sides = {0, 1}
-        self.reset_sent = False
-
-    def _arrival(self, side: int) -> int:
-        """Return when a segment sent now by *side* arrives; never before an earlier one of that side."""
-        self._count[side] += 1
-        delay_ns = self.network.one_way_ns(self.far, self.ordinal, side, self._count[side])
-        t_ns = max(self.ends[side]._loop.machine.now_ns() + delay_ns, self._arrival_ns[side])
-        self._arrival_ns[side] = t_ns
-        return t_ns
-
-    def send(self, side: int, data: bytes, checksum: int) -> None:
-        """Put *data* on the wire."""
-        t_ns = self._arrival(side)
-        network = self.network
-        network.trace = hash((network.trace, t_ns, self.number, side, len(data), checksum))
-        network.env.at(t_ns, self.ends[1 - side]._arrive, data)
-
-    def send_eof(self, side: int) -> None:
-        """Tell the other end that no more comes."""
-        if not self.reset_sent:
-            self.network.env.at(self._arrival(side), self.ends[1 - side]._arrive_eof)
-
-    def send_reset(self, side: int) -> None:
-        """Tell the other end that the connection is gone."""
-        if not self.reset_sent:
-            self.reset_sent = True
-            error = ConnectionResetError(104, "Connection reset by peer")
-            self.network.env.at(self._arrival(side), self.ends[1 - side]._reset, error)
-
-    def cut(self) -> None:
-        """Drop both ends now: a fault's doing."""
-        self.reset_sent = True
-        for end in self.ends:
-            end._reset(ConnectionResetError(104, "Connection reset by peer"))
-
-    def consumed(self, side: int, size: int) -> None:
-        """The other end has read *size* bytes that *side* sent."""
-        self.ends[side]._acked(size)
-
-    def closed(self, side: int) -> None:
-        """One end is done with it."""
-        self.open_sides.discard(side)
-        self.network.forget(self, side)
-
-
 class Network:
     """Every host the bot can dial, and every connection that is open."""
 
@@ -145,6 +81,7 @@ class Network:
         self.trace = 0
         self.on_unknown: Callable[[str], None] = lambda host: None
         self._stream = streams.stream("net.latency")
+        self.links = Links(streams.stream("net.link"))
         self._numbers = 0
         self._ports = FIRST_EPHEMERAL_PORT
         self.add_site(bot_site)
@@ -159,10 +96,11 @@ class Network:
         refused: bool = False,
         alias_of: str | None = None,
         any_port: bool = False,
+        where: str | None = None,
     ) -> Site:
         """Give *name* an address; the arguments are `Site`'s."""
         ip = f"10.0.{len(self.sites) // 250}.{len(self.sites) % 250 + 1}"
-        site = Site(name, ip, latency, refused=refused, alias_of=alias_of, any_port=any_port)
+        site = Site(name, ip, latency, refused=refused, alias_of=alias_of, any_port=any_port, where=where or name)
         self.sites[name] = site
         self.by_ip[ip] = site
         return site
@@ -212,12 +150,58 @@ class Network:
 
     def round_trip_ns(self, far: Site, *key: int) -> int:
         """Draw a round trip between the bot and *far*; the key is of that host alone, so that none moves another's."""
-        origin = self.sites[far.alias_of] if far.alias_of is not None else far
+        origin = self._origin(far)
         latency = far.latency or origin.latency
         if latency is None:
             return 2 * LOOPBACK_NS + origin.extra_ns
         drawn_ns = latency.draw(self._stream, far.name, *key)
         return int(drawn_ns * origin.factor) + origin.extra_ns
+
+    def lines(self, near: str, far: Site) -> tuple[Line, Line]:
+        """Return the way from the host *near* to *far*, and the way back."""
+        here = self.sites[near].where
+        return self.links.line(here, far.where), self.links.line(far.where, here)
+
+    def delay_ns(self, line: Line, far: Site, *key: int) -> int:
+        """Draw the time of one packet on *line*; what its link leaves open is half of a round trip."""
+        if line.link.delay is None:
+            return self.round_trip_ns(far, *key) // 2
+        origin = self._origin(far)
+        return int(line.delay_ns(far.name, *key) * origin.factor) + origin.extra_ns // 2
+
+    def exchange(self, near: str, far: Site, *key: int, first_ns: int, retries: int) -> Iterator[int]:
+        """Yield how long to wait, again and again, until the answer to one packet to *far* is there.
+
+        What is lost is sent again: after *first_ns*, then after twice the time each time.
+
+        Raises:
+            TimeoutError: nothing came back.
+        """
+        for tries in range(retries + 1):
+            took_ns = self._exchange_ns(near, far, tries, *key)
+            if took_ns is not None:
+                yield took_ns
+                return
+            yield min(first_ns << tries, RETRANSMIT_NS_MAX)
+        raise timed_out()
+
+    def _exchange_ns(self, near: str, far: Site, tries: int, *key: int) -> int | None:
+        lines = self.lines(near, far)
+        if lines[0].plain and lines[1].plain:
+            return self.round_trip_ns(far, *key)
+        if lines[0].down or lines[1].down:
+            return None
+        total_ns = 0
+        for side, line in enumerate(lines):
+            mine = (*key, tries, side)
+            if line.loses(far.name, *mine):
+                return None
+            jitter_ns = int(line.jitter(None, far.name, *mine) * line.link.jitter_ns) if line.link.jitter_ns else 0
+            total_ns += max(0, self.delay_ns(line, far, *mine) + jitter_ns)
+        return total_ns
+
+    def _origin(self, far: Site) -> Site:
+        return self.sites[far.alias_of] if far.alias_of is not None else far
 
     # Connections ------------------------------------------------------------------------------------------------
 
@@ -261,7 +245,8 @@ class Network:
             return None
         self._numbers += 1
         far = site if site.name != client.machine.site else self.sites[listener.loop.machine.site]
-        connection = self.connections[self._numbers] = Connection(self, self._numbers, far)
+        lines = self.lines(client.machine.site, far)
+        connection = self.connections[self._numbers] = Connection(self, self._numbers, far, lines)
         self._ports += 1
         near_name, far_name = (self.sites[client.machine.site].ip, self._ports), (site.ip, port)
         near = SimTransport(client, connection, 0, {**extra, "sockname": near_name, "peername": far_name})
@@ -301,7 +286,7 @@ class Network:
 
     def on_the_wire_until(self) -> int:
         """Return when the last that any client has sent by now arrives; that may be past."""
-        return max((connection._arrival_ns[0] for connection in self.connections.values()), default=0)
+        return max((each.on_the_wire_until_ns() for each in self.connections.values()), default=0)
 
     def open_from(self, loops: Iterable[SimLoop]) -> list[SimTransport]:
         """Return the client ends that *loops* still hold open."""

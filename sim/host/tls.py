@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sim.host.dialing import TlsSession
+from sim.host.link import RETRANSMIT_NS, RETRIES_MAX
 from sim.host.sockets import SimSocket
 
 HANDSHAKE = 2
@@ -40,9 +41,14 @@ class SimTlsSocket(SimSocket):
             self.do_handshake()
 
     def do_handshake(self, block: bool = False) -> None:
-        """Wait for one round trip."""
+        """Wait for one round trip, or longer on a link that loses packets."""
         connection = self._connected().connection
-        self.desk.baton.sleep(self.desk.network.round_trip_ns(connection.far, connection.ordinal, HANDSHAKE))
+        key = (connection.ordinal, HANDSHAKE)
+        waits = self.desk.network.exchange(
+            self.desk.machine.site, connection.far, *key, first_ns=RETRANSMIT_NS, retries=RETRIES_MAX
+        )
+        for wait_ns in waits:
+            self.desk.baton.sleep(wait_ns)
 
     def read(self, len: int = 1024, buffer: Any = None) -> Any:
         """Read as a stream does."""

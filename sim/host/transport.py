@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 if TYPE_CHECKING:  # loop and net build on this module
+    from sim.host.connection import Connection
     from sim.host.loop import SimLoop
-    from sim.host.net import Connection
 
 READ_BYTES_MAX = 256 * 1024
 """What one `data_received` gets at most, as in asyncio's selector transport."""

@@ -16,6 +16,7 @@ from sim.scenario.fields import (
     EntryPoint,
     FilePath,
     Listed,
+    Name,
     Ratio,
     Shift,
     Size,
@@ -83,6 +84,8 @@ class Bot(Strict):
     """Virtual time that each call of a function takes, by `module:function`; or the path of such a table."""
     clock: Clock = Clock()
     """The wall clock of its computer."""
+    site: Name | None = None
+    """Where its computer stands, for links; `bot` unless given."""
 
 
 class Limits(Strict):

@@ -60,6 +60,8 @@ class Node(Strict):
 
     latency: DurationDraw = Constant(20 * MS)
     """Round trip between the bot and the node, drawn for each packet."""
+    site: Name | None = None
+    """Where it stands, for links; its host's name unless given."""
 
 
 class Host(Strict):
@@ -73,6 +75,8 @@ class Host(Strict):
     """Declared down: connections are refused."""
     latency: DurationDraw | None = None
     """Round trip between the bot and the host; a node's own unless given."""
+    site: Name | None = None
+    """Where it stands, for links; its node's site or its own name unless given."""
 
 
 class Account(Strict):

@@ -12,6 +12,7 @@ from sim.scenario.chain import DECIMALS, Contract
 from sim.scenario.costs import unknown_functions
 from sim.scenario.document import KEY, Document, Path
 from sim.scenario.faults import DisconnectFault, LatencyFault
+from sim.scenario.links import ANY, Behaviour, Ends, sites
 from sim.scenario.model import Scenario
 from sim.scenario.source import Place, Problem, Source
 from sim.scenario.values import format_duration, suggestion
@@ -22,7 +23,7 @@ RELATIVE = "a relative path starts at the file it stands in"
 
 def problems(scenario: Scenario, document: Document) -> Iterator[Problem]:
     """Yield everything that is wrong with a scenario whose values are right one by one."""
-    for part in (_hosts, _accounts, _contracts, _market, _faults, _bot, _costs):
+    for part in (_hosts, _links, _accounts, _contracts, _market, _faults, _bot, _costs):
         for path, message in part(scenario):
             yield document.problem(path, message)
     known = references.names(scenario)
@@ -57,6 +58,29 @@ def _hosts(scenario: Scenario) -> Iterator[Finding]:
         yield from _known(host.node, scenario.nodes, "node", (*path, "node"))
         if name.lower() in servers:
             yield (*path, KEY), f"'{name}' is the host of node {servers[name.lower()]} already"
+
+
+def _links(scenario: Scenario) -> Iterator[Finding]:
+    for index, link in enumerate(scenario.links):
+        path: Path = ("links", index)
+        yield from _ends(link, scenario, path)
+        if link.model_fields_set <= set(Ends.model_fields):
+            yield path, f"says nothing; give one of {', '.join(Behaviour.model_fields)}"
+        if link.correlation is not None and link.jitter is None:
+            yield (*path, "correlation", KEY), "correlation is that of a jitter; give jitter too"
+
+
+def _ends(ends: Ends, scenario: Scenario, path: Path) -> Iterator[Finding]:
+    if (ends.between is None) == (ends.source is None and ends.target is None):
+        yield path, "needs either between, as in [bot, node-a], or from and to"
+    elif ends.between is None and (ends.source is None or ends.target is None):
+        yield path, f"needs {'from' if ends.source is None else 'to'} as well; `*` is every site"
+    there = [*dict.fromkeys(sites(scenario).values())]
+    for where, name in ends.named():
+        if name != ANY:
+            yield from _known(name.lower(), there, "site", (*path, *where))
+    if ends.between is not None and len({each.lower() for each in ends.between}) == 1:
+        yield (*path, "between"), f"both ends are '{ends.between[0]}'; a link lies between two sites"
 
 
 def _accounts(scenario: Scenario) -> Iterator[Finding]:

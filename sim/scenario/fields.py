@@ -44,6 +44,7 @@ _UNITS = {
     "shift": f"^\\s*-?({_quantity(values.DURATION_UNITS)}\\s*)+$",
     "amount": f"^\\s*{_quantity(values.WEI_UNITS)}\\s*$",
     "size": f"^\\s*{_quantity(values.SIZE_UNITS)}\\s*$",
+    "bandwidth": f"^\\s*{_quantity(values.BANDWIDTH_UNITS)}\\s*$",
     "ratio": f"^\\s*-?{_quantity(values.RATIO_UNITS)}\\s*$",
     "rate": f"^\\s*{values.NUMBER}\\s*(/|\\s+per\\s+).+$",
 }
@@ -97,6 +98,12 @@ Wei = Annotated[
     _text_schema("amount", "1.5 ether", "2 gwei", "7 wei"),
 ]
 Size = Annotated[int, PlainValidator(values.parse_size), _spelt(values.format_size), _text_schema("size", "2 GiB")]
+Bandwidth = Annotated[
+    int,
+    PlainValidator(values.parse_bandwidth),
+    _spelt(values.format_bandwidth),
+    _text_schema("bandwidth", "20 Mbit/s"),
+]
 Ratio = Annotated[
     Fraction,
     PlainValidator(lambda raw: raw if isinstance(raw, Fraction) else values.parse_ratio(raw)),

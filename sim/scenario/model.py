@@ -14,6 +14,7 @@ from sim.scenario.chain import PREDEPLOYED, Account, Chain, Contract, Host, Node
 from sim.scenario.document import Document, Path
 from sim.scenario.faults import Faults
 from sim.scenario.fields import Count, Duration, Listed, Name, Strict, positive
+from sim.scenario.links import Link
 from sim.scenario.market import Flow, Market, Rival
 
 HOST_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?)*$"
@@ -75,6 +76,8 @@ class Scenario(Strict):
     """The JSON-RPC servers by name."""
     hosts: Mapping[Annotated[str, Field(pattern=HOST_PATTERN, max_length=253)], Host] = {}
     """Other names the bot may dial."""
+    links: Listed[Link] = ()
+    """What lies between two sites, in each direction."""
     accounts: Mapping[Name, Account] = {}
     """Who is funded at the start block, by name."""
     contracts: Mapping[Name, Contract] = {}

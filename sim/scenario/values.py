@@ -20,6 +20,7 @@ def _units(base: str) -> dict[str, Fraction]:
 DURATION_UNITS: Mapping[str, Fraction] = _units("ns")
 WEI_UNITS: Mapping[str, Fraction] = _units("wei")
 SIZE_UNITS: Mapping[str, Fraction] = _units("bytes")
+BANDWIDTH_UNITS: Mapping[str, Fraction] = _units("bits per second")
 RATIO_UNITS: Mapping[str, Fraction] = _units("ratio")
 
 DURATION_NS_MAX = 2**63 - 1
@@ -90,6 +91,12 @@ def parse_size(raw: object) -> int:
     """Return the bytes of a size such as `2 GiB`."""
     number, unit = _single(raw, SIZE_UNITS, "a size", "2 GiB")
     return _bounded(_exact(number * SIZE_UNITS[unit], raw, "1 B"), 2**63 - 1, raw)
+
+
+def parse_bandwidth(raw: object) -> int:
+    """Return the bits per second of a bandwidth such as `20 Mbit/s`."""
+    number, unit = _single(raw, BANDWIDTH_UNITS, "a bandwidth", "20 Mbit/s")
+    return _bounded(_exact(number * BANDWIDTH_UNITS[unit], raw, "1 bit/s"), 2**63 - 1, raw)
 
 
 def parse_ratio(raw: object) -> Fraction:
@@ -183,6 +190,14 @@ def format_size(value_bytes: int) -> str:
         if value_bytes and value_bytes % SIZE_UNITS[unit] == 0:
             return f"{value_bytes // int(SIZE_UNITS[unit])} {unit}"
     return f"{value_bytes} B"
+
+
+def format_bandwidth(value: int) -> str:
+    """Return a spelling of *value*, in bits per second, that `parse_bandwidth` reads back exactly."""
+    for unit in ("Gbit/s", "Mbit/s", "kbit/s"):
+        if value and value % BANDWIDTH_UNITS[unit] == 0:
+            return f"{value // int(BANDWIDTH_UNITS[unit])} {unit}"
+    return f"{value} bit/s"
 
 
 def format_ratio(value: Fraction) -> str:

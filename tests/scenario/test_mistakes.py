@@ -85,6 +85,9 @@ VALUE_MISTAKES = {
     "share": ("market: {rivals: [{id: r, skill: 110%}]}\n", "3:34", "110% is outside 0%..100%"),
     "fraction of bps": ("market: {rivals: [{id: r, hedge_cost: 0.5 bps}]}\n", "3:39", "a whole number of bps"),
     "swaps": ("market: {flow: {swaps_per_slot: 501}}\n", "3:33", "501 is outside 0..500"),
+    "bandwidth": ("links: [{between: [bot, '*'], bandwidth: 5 MB}]\n", "3:42", "'MB' is not a unit of bandwidth"),
+    "loss of all": ("links: [{from: bot, to: '*', loss: 100%}]\n", "3:36", "must be below 100%; a fault of kind"),
+    "one end": ("links: [{between: [bot], delay: 1ms}]\n", "3:10", "expected at least 2, found 1"),
     "size": (
         "market: {flow: {size: {dist: uniform, low: 0, high: 0}}}\n",
         "3:17",
@@ -102,6 +105,16 @@ market:
 """
 
 RELATION_MISTAKES = {
+    "no ends": ("links: [{delay: 1ms}]\n", "3:9", "needs either between, as in [bot, node-a], or from and to"),
+    "half an end": ("links: [{from: bot, delay: 1ms}]\n", "3:9", "needs to as well"),
+    "unknown site": (
+        "links: [{between: [bot, tokio], delay: 1ms}]\nnodes: {a: {site: tokyo}}\n",
+        "3:25",
+        "no site is named 'tokio'; did you mean 'tokyo'?",
+    ),
+    "a site and itself": ("links: [{between: [bot, bot], delay: 1ms}]\n", "3:10", "both ends are 'bot'"),
+    "a link that says nothing": ("links: [{from: bot, to: '*'}]\n", "3:9", "says nothing; give one of delay, jitter"),
+    "correlation of nothing": ("links: [{from: bot, to: '*', correlation: 5%}]\n", "3:30", "give jitter too"),
     "two forms of host": ("hosts: {x: {node: a, refuse: true}}\nnodes: {a: {}}\n", "3:9", "needs exactly one of node"),
     "host of a node": ("hosts: {node-a: {refuse: true}}\nnodes: {a: {}}\n", "3:9", "the host of node a already"),
     "unknown node": ("hosts: {x: {node: mian}}\nnodes: {main: {}}\n", "3:19", "'mian'; did you mean 'main'?"),

@@ -22,8 +22,11 @@ seed: 18446744073709551615
 chain: {id: 10, slot: 250ms, hardfork: cancun, base_fee: 1.5 gwei, gas_limit: 30_000_000}
 nodes:
   a: {latency: {quantiles: {p0: 1ms, p50: 3ms, p99.9: 20ms}}}
-  b: {latency: {samples: rtt.csv, column: ms}}
-hosts: {eth.example.com: {node: a, latency: 5ms}, t.example.com: {app: "fly:app"}, r: {refuse: true}}
+  b: {latency: {samples: rtt.csv, column: ms}, site: far}
+hosts: {eth.example.com: {node: a, latency: 5ms}, t.example.com: {app: "fly:app", site: far}, r: {refuse: true}}
+links:
+  - {between: [home, "*"], delay: {dist: uniform, low: 1ms, high: 2ms}, jitter: 1ms, correlation: 25%}
+  - {from: home, to: node-a, bandwidth: 2.5 Mbit/s, loss: 0.5%, retransmit: 300ms}
 accounts: {bot: {balance: 100 ether, tokens: {WETH: 50 ether, DAI: 7 wei}}, other: {}}
 contracts:
   dai: {kind: erc20, symbol: DAI, decimals: 6}
@@ -41,6 +44,7 @@ faults:
   - {id: three, kind: latency, at: [1s, 2s], duration: 100ms, node: b, factor: 2.5, extra: 1us}
 bot:
   script: fly.py
+  site: home
   args: ["no", "12:30", "0x10", "", " x ", "a: b", "- c", "#d", "null"]
   env: {A: "${nodes.a.ws}", B: "$$", C: "line\\nline", D: "é😀"}
   files: {etc/x: fly.py}
