@@ -102,6 +102,7 @@ def _options(version: VersionOption = False) -> None:
 @app.command(
     epilog="Examples:  windtunnel run scenarios/smoke.yaml  |  windtunnel run scenarios/smoke.yaml --seeds 0..9 -j 2"
     "  |  windtunnel run scenarios/smoke.yaml --bot my/bot.py --faults none --json"
+    "  |  windtunnel run scenarios/smoke.yaml --pdb --until 31.5s"
 )
 def run(
     scenarios: Scenarios,
@@ -135,15 +136,24 @@ def run(
             help="Fly this share of the runs twice, e.g. 10%: the digests must match.",
         ),
     ] = "0",
+    pdb: Annotated[
+        bool,
+        typer.Option("--pdb", help="Stop in pdb at the first finding that gates (an uncaught exception is one)."),
+    ] = False,
+    until: Annotated[
+        str | None,
+        typer.Option("--until", metavar="312.5s|finding:ID", help="With --pdb: stop there instead."),
+    ] = None,
 ) -> None:
     """Fly scenarios and print the verdict on each run."""
-    from sim.orders import counting, orders_of, placed, twice  # so that --help answers at once
+    from sim.orders import attended, counting, orders_of, placed, twice  # so that --help answers at once
 
     orders = placed(orders_of(scenarios, seed, seeds, engine, bot, sets or [], faults), out)
     orders = counting(orders) if count_work else orders
     accepted = tuple({**asdict(each), "expires": str(each.expires)} for each in _known(known))
     orders = [
-        replace(each, known=accepted, echo=verbose, wall_limit_s=wall_limit) for each in twice(orders, verify_share)
+        replace(each, known=accepted, echo=verbose, wall_limit_s=wall_limit)
+        for each in attended(twice(orders, verify_share), jobs, pdb, until)
     ]
     raise typer.Exit(_fly_all(orders, jobs, json_))
 
@@ -199,7 +209,8 @@ def _fly_all(orders: Sequence[Any], jobs: int, as_json: bool) -> int:
             if each.verdict.value != "pass":
                 errors.print(Text(f"replay   {each.verdict.header.get('replay', '')}"), soft_wrap=True)
     codes = [refusal.exit_code for refusal in refusals] + [each.verdict.exit_code for each in judged]
-    return EXIT_INTERRUPTED if stop.asked else exit_code_of(codes)
+    stopped = stop.asked or any(each.verdict.end == "interrupted" for each in judged)  # Ctrl-C, or q in pdb
+    return EXIT_INTERRUPTED if stopped else exit_code_of(codes)
 
 
 def _shown(path: Path) -> Path:
@@ -212,7 +223,7 @@ def _shown(path: Path) -> Path:
 def _flights(orders: Sequence[Any], jobs: int, stop: Stop) -> Iterator[Any]:
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[clock]}"),
-        TimeElapsedColumn(), console=errors, transient=False,
+        TimeElapsedColumn(), console=errors, transient=False, disable=any(each.pdb for each in orders),
     )  # fmt: skip
     Thread(target=_load_plotting, daemon=True).start()
     with bar, ThreadPoolExecutor(min(jobs, len(orders))) as pool:
@@ -250,6 +261,7 @@ def _result(future: Future[Any]) -> Any:
 
 def _fly_one(order: Any, bar: Progress, stop: Callable[[], bool]) -> Any:
     from reports.gate import Judged  # so that --help answers at once
+    from sim.orders import unstopped  # likewise
     from sim.record import open_record  # likewise
     from sim.run import fly  # likewise
     from sim.verdict import judge  # likewise
@@ -266,12 +278,15 @@ def _fly_one(order: Any, bar: Progress, stop: Callable[[], bool]) -> Any:
         record = open_record(folder)
         write_reports(folder, record, judge(record))
 
-    flown = fly(order, progress, stop, finish)
+    flown = fly(order, progress, stop, finish, lambda held: bar.stop() if held else bar.start())
     bar.update(row, completed=duration_ns if not flown.interrupted else None)
     if order.verify and not flown.interrupted:
         _verify(order, flown.folder, stop)
     record = open_record(flown.folder)
-    return Judged(flown.folder, record, judge(record))
+    verdict = judge(record)
+    if order.pdb and not flown.stops:
+        errors.print(Text(unstopped(order, verdict)), soft_wrap=True)
+    return Judged(flown.folder, record, verdict)
 
 
 def _verify(order: Any, folder: Path, stop: Callable[[], bool]) -> None:
@@ -282,7 +297,7 @@ def _verify(order: Any, folder: Path, stop: Callable[[], bool]) -> None:
     """
     from sim.verify import fly_again, story  # so that --help answers at once
 
-    pair = fly_again(order, folder, stop)
+    pair = fly_again(replace(order, terminal=None), folder, stop)
     if not pair.equal and not pair.interrupted:
         raise WindtunnelError(f"{folder}: a second flight differs\n{story(pair)}")
 

@@ -10,19 +10,20 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+from sim import ending
 from sim.chain.pyevm import make_engine
-from sim.chain.transaction import Transaction
 from sim.errors import BoundaryError, WindtunnelError
 from sim.functions import MAIN
 from sim.host import boundary, identity, polling, processor, sockets, tls, wallclock
 from sim.host import machine as machines
 from sim.host import signals as virtual_signals
 from sim.host.charge import Charges
-from sim.host.clock import FAULT, MONITOR, NsEnvironment
+from sim.host.clock import FAULT, MONITOR
 from sim.host.loop import SimLoop
 from sim.host.machine import Machine
 from sim.host.modules import HiddenModules
@@ -34,7 +35,6 @@ from sim.host.sockets import SocketDesk
 from sim.host.thirdparty import take_over_aiodns, take_over_uvloop
 from sim.host.threads import Baton
 from sim.job import KEYS_AT, SHARED_BYTES, Job
-from sim.ledger import SUBJECT
 from sim.probe.cputime import CpuProfile
 from sim.probe.findings import Findings
 from sim.probe.leaks import LeakProbe
@@ -47,19 +47,17 @@ from sim.record import Recorder
 from sim.rng import Streams
 from sim.scenario.costs import source_of
 from sim.scenario.references import expand
-from sim.units import MINUTE, MS
+from sim.units import MINUTE
 from sim.world import World
 
 GC_EVERY_NS = MINUTE
 """The cyclic collector runs at these instants alone, so that finalisers run at the same place in every process."""
 
-HANDLING_NS = MS
-"""What a node may take between a request's last byte and the mempool."""
-
 RUNAWAY_SIGNAL = signal.SIGUSR1
 STACK_SIGNAL = signal.SIGUSR2
 INTERRUPT_SIGNAL = signal.SIGTERM
 _leave = os._exit  # the bot's own `os._exit` is taken over
+_stock_breakpoint = sys.breakpointhook  # so is `breakpoint()`
 
 
 class Flight:
@@ -85,7 +83,7 @@ class Flight:
         self.loops: list[SimLoop] = []
         self.main_loop_done = False
         self.stopped_ns: int | None = None
-        self.ended = False
+        self.ended = self.returned = False
         self.known_modules = known_modules
         stack_file = (self.folder / "stack.txt").open("w")
         faulthandler.register(STACK_SIGNAL, file=stack_file, all_threads=True)
@@ -109,7 +107,7 @@ class Flight:
         boundary.on_refused = self._on_refused
         self.network.on_unknown = self._on_unknown_host
         machines.running = self.machine
-        self.env.pulse = memoryview(self._shared)[:KEYS_AT].cast("Q")
+        self.env.pulse = self._counters()
         self.env.pulse[1] = 1
         if self.work is not None:
             self.work.start()
@@ -183,7 +181,12 @@ class Flight:
         os.environ.clear()
         os.environ.update({"TZ": "UTC", "LANG": "C.UTF-8", "HOME": str(cwd), **environ})
         os.chdir(cwd)
-        hooks = {"aiodns": take_over_aiodns, "uvloop": take_over_uvloop(self.new_loop, self._say)}
+        hooks = {
+            "aiodns": take_over_aiodns,
+            "uvloop": take_over_uvloop(self.new_loop, self._say),
+            "pdb": lambda module: setattr(module, "set_trace", self._on_set_trace),
+        }
+        sys.breakpointhook = self._on_breakpoint
         self.modules = HiddenModules(self.known_modules, hooks)
         self.modules.hide()
         sys.meta_path.insert(0, self.charges.finder())
@@ -203,9 +206,30 @@ class Flight:
         if self.job.probes:
             self.locks.install()
             watch_thread_locks(self.recorder, self.machine.now_ns)
+        self._attend()
         self.turns = TurnTrace(self.folder, lambda: self.env.now, self.places) if self.job.trace_turns else None
         if self.turns is not None:
             self.turns.install(self.baton)
+
+    def _attend(self) -> None:
+        """Let a person in, where there is a terminal."""
+        self.debugger = None
+        self._new_loop: Callable[..., SimLoop] = SimLoop
+        if self.job.terminal is None:
+            return
+        from sim.probe.debugger import AttendedLoop, Debugger  # noqa: PLC0415  (pdb loads slowly)
+
+        self.debugger = Debugger(
+            self.job.terminal, self.machine, self.places, self._counters(), asked=self.job.debug, until=self.job.until,
+            accepted=[each["id"] for each in self.job.header["known"]], on_quit=self._on_quit,
+        )  # fmt: skip
+        self.findings.on_add = self.debugger.on_finding
+        if self.debugger.watch_time(self.baton):
+            AttendedLoop.debugger = self.debugger
+            self._new_loop = AttendedLoop
+
+    def _counters(self) -> memoryview:
+        return memoryview(self._shared)[:KEYS_AT].cast("Q")
 
     def _own_loops(self) -> None:
         """Make every way to an event loop lead to ours."""
@@ -218,7 +242,7 @@ class Flight:
     def new_loop(self) -> SimLoop:
         """Return a new loop for the bot."""
         if self.turns is None:
-            loop = SimLoop(self.machine, self.network, self.desk)
+            loop = self._new_loop(self.machine, self.network, self.desk)
         else:
             loop = TracedLoop(self.machine, self.network, self.desk)
             loop.turn_trace = self.turns
@@ -271,6 +295,28 @@ class Flight:
         title = f"unknown host {host}: add `hosts: {{{host}: ...}}` to the scenario"
         self.findings.add("boundary", title, place, about=host, gating=False, detail={"host": host})
 
+    def _on_breakpoint(self, *args: Any, **kwargs: Any) -> Any:
+        """`breakpoint()`: what the bot's PYTHONBREAKPOINT names, else pdb on the terminal; without one, a note."""
+        if os.environ.get("PYTHONBREAKPOINT"):
+            return _stock_breakpoint(*args, **kwargs)
+        return self._break(sys._getframe(1))
+
+    def _on_set_trace(self, *, header: str | None = None) -> None:
+        """`pdb.set_trace()`: the same, whatever PYTHONBREAKPOINT says."""
+        self._break(sys._getframe(1))
+
+    def _break(self, frame: FrameType) -> None:
+        if self.debugger is not None:
+            self.debugger.stop_in(frame)
+            return
+        title = "breakpoint() was passed over: it stops where one flight at a time runs at a terminal"
+        self.findings.add("boundary", title, self.places.of_frame(frame), about="breakpoint", gating=False)
+
+    def _on_quit(self) -> None:
+        """The person at the debugger has had enough; a bot that has ended is examined all the same."""
+        if not self.returned:
+            self._finish("interrupted", 130)
+
     def _say(self, text: str) -> None:
         self.log.line("sim", text.encode())
 
@@ -280,34 +326,13 @@ class Flight:
         how = self.bot.stop.signal
         self.stopped_ns = self.env.now
         self.recorder.event("flight.stop", "bot", signal=how)
-        self._watch_new_work()
+        ending.watch_new_work(how, self.world, self.network, self.findings)
         if how == "cancel":
             for loop in self.loops:
                 if loop.main is not None and not loop.main.done():
                     loop.arrive(loop.main.cancel)
             return
         self.desk.deliver(signal.Signals[how])
-
-    def _watch_new_work(self) -> None:
-        """From the stop on, a new nonce is a finding, unless it cancels: replacements and settling are legal.
-
-        What is on the wire at the stop, or waits in the mempool for the nonce before it, was sent before the stop.
-        """
-        mempool, labels = self.world.mempool, self.world.labels
-        first_new = {address: mempool.pending_nonce(address) for address, label in labels.items() if label == SUBJECT}
-        sent = {(tx.sender, tx.nonce) for tx in mempool.transactions()}
-        wire_until_ns = self.network.on_the_wire_until() + HANDLING_NS
-
-        def look(tx: Transaction) -> None:
-            if self.env.now <= wire_until_ns:
-                sent.add((tx.sender, tx.nonce))
-            is_new = tx.nonce >= first_new.get(tx.sender, tx.nonce + 1) and (tx.sender, tx.nonce) not in sent
-            if is_new and not (tx.to == tx.sender and not tx.value and not tx.data):
-                title = f"a transaction with the new nonce {tx.nonce} was sent after {self.bot.stop.signal}"
-                place = Place(None, "a new transaction after the stop", "bot")
-                self.findings.add("work_after_stop", title, place, detail={"hash": f"0x{tx.hash.hex()}"})
-
-        mempool.on_transaction.append(look)
 
     def _on_default_disposition(self, number: int) -> None:
         """A signal without a handler ends the process where it stands: no `finally` runs, sockets are reset."""
@@ -341,6 +366,7 @@ class Flight:
                     place,
                     about=getattr(task.get_coro(), "__qualname__", ""),
                     detail={"stack": stack_of_task(task)},
+                    at=self.places.frame_of_task(task),
                 )
         place = self.places.of_frame(sys._getframe())
         if place.where is None or not any(self.tasks.pending(loop) for loop in self.loops):
@@ -348,8 +374,9 @@ class Flight:
         self._finish("grace_over", 1)
 
     def _returned(self, outcome: Outcome) -> NoReturn:
+        self.returned = True
         boundary.on_refused = None
-        if outcome.error is not None and self._is_own_fault(outcome.error):
+        if outcome.error is not None and ending.is_own_fault(outcome.error, self.places):
             raise outcome.error
         self.recorder.event("flight.returned", "bot", exit_code=outcome.exit_code)
         if self._is_crash(outcome):
@@ -358,23 +385,16 @@ class Flight:
             name = type(error).__name__ if error is not None else f"exit code {outcome.exit_code}"
             self.findings.add(
                 "crash",
-                f"the bot ended with {name}: {error}{_mend(error)}" if error else f"the bot ended with {name}",
+                f"the bot ended with {name}: {error}{ending.mend(error)}" if error else f"the bot ended with {name}",
                 place,
                 about=name,
                 detail={"traceback": outcome.trace},
+                at=error.__traceback__ if error is not None else None,
             )
             self._finish("crash", outcome.exit_code or 1)
         if self.job.probes:
             self.leaks.look(self.loops)
         self._finish("returned", outcome.exit_code)
-
-    def _is_own_fault(self, error: BaseException) -> bool:
-        """Say whether *error* came out of the world's queue without a line of the bot beneath it."""
-        if not isinstance(error, Exception):
-            return False
-        codes = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
-        steps = [index for index, code in enumerate(codes) if code is NsEnvironment.step.__code__]
-        return bool(steps) and all(self.places.of_code(code).origin != "bot" for code in codes[steps[-1] :])
 
     def _is_crash(self, outcome: Outcome) -> bool:
         if outcome.exit_code == 0 or self.stopped_ns is None:
@@ -459,19 +479,6 @@ class Flight:
     def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
         if not self.ended:
             self._finish("interrupted", 130)
-
-
-def _mend(error: BaseException) -> str:
-    """Return what to add to the scenario, where *error* is a missing variable of the environment."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    missing = isinstance(error, KeyError) and trace is not None and trace.tb_frame.f_globals.get("__name__") == "os"
-    return (
-        f" (not in the bot's environment: add `bot: {{env: {{{error.args[0]}: ...}}}}` to the scenario)"
-        if missing
-        else ""
-    )
 
 
 def _text(path: Path | None) -> str | None:

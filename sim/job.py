@@ -8,9 +8,12 @@ from typing import Any
 from sim.scenario.model import Scenario
 
 SHARED_BYTES = 1 << 16
-"""Memory that a flight shares with its supervisor: two counters of its progress, then the world's keys."""
+"""Memory that a flight shares with its supervisor: five counters, then the world's keys.
 
-KEYS_AT = 16
+`sim.host.clock` names the counters.
+"""
+
+KEYS_AT = 40
 """Where the keys begin: eight bytes of length, then the keys. The supervisor strikes them out of the bot's files."""
 
 
@@ -24,8 +27,9 @@ class Job:
         harness_root: the folder that holds the packages `sim` and `reports`.
         cache: folder of deployed start states.
         echo: whether the bot's output is shown on standard error, too.
-        debug: whether the bot gets the terminal: `--pdb`.
-        until: `--until`, for `--pdb`: an instant in ns, or a finding's id.
+        debug: whether to stop in pdb: `--pdb`.
+        until: `--until`, for `--pdb`: an instant in ns, or a finding's id; None is the first finding that gates.
+        terminal: a descriptor of the terminal that the supervisor runs at, or None: for `--pdb` and `breakpoint()`.
         count_work: whether executed lines of the bot are counted (`sim/probe/work.py`).
         profile: whether the CPU time of its functions is measured (`sim/probe/cputime.py`).
         trace_turns: whether to write every turn, write and draw with its place (`sim/probe/turns.py`).
@@ -43,6 +47,7 @@ class Job:
     echo: bool = False
     debug: bool = False
     until: int | str | None = None
+    terminal: int | None = None
     probes: bool = True
     trace_turns: bool = False
     count_work: bool = False

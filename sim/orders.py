@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,6 +18,9 @@ from sim.run import Order
 from sim.scenario import Scenario, load
 from sim.scenario.document import KEY
 from sim.scenario.references import expanded, known_values, names
+from sim.scenario.values import ValueRefused, parse_duration
+from sim.units import format_ns
+from sim.verdict import Verdict
 
 SEEDS_MAX = 100_000
 _STAND_IN = "0x" + "11" * 20
@@ -103,6 +107,51 @@ def twice(orders: Sequence[Order], share: str) -> list[Order]:
     return [
         replace(order, verify=ceil((index + 1) * number) > ceil(index * number)) for index, order in enumerate(orders)
     ]
+
+
+def attended(orders: Sequence[Order], jobs: int, pdb: bool, until: str | None) -> list[Order]:
+    """Return the orders with the terminal, if there is one and one flight at a time: `breakpoint()` stops there.
+
+    Args:
+        pdb: `--pdb`; it flies one seed.
+        until: `--until`.
+
+    Raises:
+        UsageError: there is nothing to stop at, or nobody to talk to.
+    """
+    terminal = os.ttyname(0) if os.isatty(0) and min(jobs, len(orders)) == 1 else None
+    if not pdb:
+        if until is not None:
+            raise UsageError("--until says where --pdb stops: give both")
+        return [replace(each, terminal=terminal) for each in orders]
+    if len(orders) > 1:
+        raise UsageError(f"--pdb flies one seed of one scenario, not {len(orders)} runs: choose with --seed")
+    if terminal is None:
+        raise UsageError("--pdb needs a terminal on standard input")
+    if any(each.count_work or each.verify for each in orders):
+        raise UsageError("--pdb goes neither with --count-work, which traces the same lines, nor with --verify-share")
+    return [replace(each, pdb=True, until=_until(until), terminal=terminal) for each in orders]
+
+
+def _until(text: str | None) -> int | str | None:
+    if text is None:
+        return None
+    if text.startswith("finding:"):
+        return text.removeprefix("finding:")
+    try:
+        return parse_duration(text)
+    except ValueRefused as error:
+        raise UsageError(f"--until {text}: {error}; write an instant as in 312.5s, or finding:ID") from None
+
+
+def unstopped(order: Order, verdict: Verdict) -> str:
+    """Return why `--pdb` never stopped in the run that *verdict* is on."""
+    if isinstance(order.until, int):
+        return f"--pdb: the flight ended before a line of the bot ran at or after {format_ns(order.until)}"
+    if order.until is None:
+        return "--pdb: nothing was found to stop at; --until 12.5s stops at an instant"
+    found = ", ".join(finding.id for finding in verdict.findings) or "it has none"
+    return f"--pdb: this run has no finding {order.until}; its findings: {found}"
 
 
 def check_engine(engine: str) -> None:

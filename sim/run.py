@@ -15,7 +15,7 @@ import sys
 import sysconfig
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from sim import __version__
 from sim.chain.start_cache import cache_folder
 from sim.errors import ScenarioError, UsageError, WindtunnelError
 from sim.fingerprint import fingerprint, fix_addresses, lock_hash, subject8
+from sim.host.clock import HELD, SEEN, STOPS
 from sim.host.output import Redactor
 from sim.job import KEYS_AT, SHARED_BYTES, Job
 from sim.record import SCHEMA
@@ -53,6 +54,9 @@ class Order:
         command: the words of the command line that produce this run again.
         out: the folder of the run, or None for `runs/<id>/<subject8>/<seed>`.
         known: accepted findings as the header keeps them.
+        pdb: whether to stop in pdb (`--pdb`).
+        until: where: an instant in ns, a finding's id, or None for the first finding that gates.
+        terminal: the terminal that pdb talks at, for `breakpoint()` too; None where there is none or several fly.
         verify: whether a second flight must give the same digest (`--verify-share`).
         count_work: whether executed lines of the bot are counted (`--count-work`).
         profile: whether the CPU time of its functions is measured (`windtunnel profile`).
@@ -71,6 +75,9 @@ class Order:
     echo: bool = False
     probes: bool = True
     wall_limit_s: float | None = None
+    pdb: bool = False
+    until: int | str | None = None
+    terminal: str | None = None
     verify: bool = False
     trace_turns: bool = False
     count_work: bool = False
@@ -85,10 +92,12 @@ class Flown:
     Args:
         folder: where it is; complete but for the reports.
         interrupted: whether Ctrl-C ended it.
+        stops: how often pdb held it.
     """
 
     folder: Path
     interrupted: bool
+    stops: int = 0
 
 
 class Interrupted(Exception):
@@ -100,6 +109,7 @@ def fly(
     progress: Callable[[int], None] = lambda now_ns: None,
     stopping: Callable[[], bool] = lambda: False,
     finish: Callable[[Path], None] = lambda folder: None,
+    hold: Callable[[bool], None] = lambda held: None,
 ) -> Flown:
     """Fly one seed in a child process and return its folder, which appears whole under its name.
 
@@ -107,6 +117,7 @@ def fly(
         progress: told the virtual time, a few times a second.
         stopping: asked as often whether to stop; the record then ends where it is.
         finish: called with the folder before it gets its name: the reports are written there.
+        hold: told when a person takes the terminal (True), before anything is written there, and gives it back.
 
     Raises:
         WindtunnelError: the scenario does not fit the world, or the folder belongs to another fingerprint.
@@ -125,7 +136,7 @@ def fly(
     try:
         (part / "scenario.resolved.yaml").write_text(resolved(scenario))
         child = _Child(order, _job(order, part, print_))
-        interrupted = child.watch(progress, stopping)
+        interrupted = child.watch(progress, stopping, hold)
         _scrub(part, [*child.keys(), *(bytes.fromhex(each) for each in secrets(scenario))])
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
@@ -134,7 +145,7 @@ def fly(
         finish(part)
     finally:  # what was flown is kept, even where its reports cannot be written
         _publish(part, target)
-    return Flown(target, interrupted)
+    return Flown(target, interrupted, child.stops)
 
 
 def _job(order: Order, part: Path, print_: dict[str, Any]) -> Job:
@@ -175,6 +186,8 @@ def _job(order: Order, part: Path, print_: dict[str, Any]) -> Job:
         cache=str(cache_folder(os.environ)),
         lock_hash=lock_hash(),
         echo=order.echo,
+        debug=order.pdb,
+        until=order.until,
         probes=order.probes,
         trace_turns=order.trace_turns,
         count_work=order.count_work,
@@ -196,6 +209,10 @@ class _Child:
         self._shared = mmap.mmap(pulse_fd, SHARED_BYTES)
         self._pulse = memoryview(self._shared)[:KEYS_AT].cast("Q")
         job_read, job_write = os.pipe()
+        passed = [job_read, pulse_fd]
+        if order.terminal is not None:
+            passed.append(os.open(order.terminal, os.O_RDWR | os.O_NOCTTY))
+            self._job = job = replace(job, terminal=passed[-1])
         seed, epoch_s = order.seed, order.scenario.chain.epoch
         hash_seed = int.from_bytes(blake2b(str(seed).encode(), digest_size=4).digest(), "big")
         self.stderr = (Path(job.folder) / "harness.log").open("wb")
@@ -217,24 +234,33 @@ class _Child:
             stderr=None if job.echo else self.stderr,
             cwd=job.folder,
             env={**_environment(hash_seed), **dict(order.surroundings)},
-            pass_fds=(job_read, pulse_fd),
+            pass_fds=passed,
             start_new_session=True,
         )
-        os.close(job_read)
-        os.close(pulse_fd)
+        for each in passed:
+            os.close(each)
         with os.fdopen(job_write, "wb") as pipe:
             pickle.dump(job, pipe)
 
-    def watch(self, progress: Callable[[int], None], stopping: Callable[[], bool]) -> bool:
+    @property
+    def stops(self) -> int:
+        """Return how often pdb held the flight."""
+        return int(self._pulse[STOPS])
+
+    def watch(
+        self, progress: Callable[[int], None], stopping: Callable[[], bool], hold: Callable[[bool], None]
+    ) -> bool:
         """Wait for the end of the flight, or bring it about; return whether it was interrupted."""
         process, limits = self.process, self._limits
-        began_s = beat_s = time.monotonic()
+        began_s = beat_s = now_s = time.monotonic()
         wall_s = self._order.wall_limit_s or limits.wall / 1e9
         last_beat, interrupted = -1, False
         while process.poll() is None:
             if _ended_within(process, POLL_S):
                 break
-            now_s = time.monotonic()
+            before_s, now_s = now_s, time.monotonic()
+            if self._held(hold):  # a person's time is no flight's
+                began_s, beat_s = began_s + now_s - before_s, now_s
             beat = self._pulse[1]
             if beat != last_beat or not beat:  # it begins to count when the bot does
                 last_beat, beat_s = beat, now_s
@@ -252,6 +278,14 @@ class _Child:
         self.stderr.close()
         self._explain_end(interrupted)
         return interrupted
+
+    def _held(self, hold: Callable[[bool], None]) -> bool:
+        """Say whether a person holds the flight; tell *hold* of a change, then the flight that it was told."""
+        held = self._pulse[HELD]
+        if held != self._pulse[SEEN]:
+            hold(bool(held))
+            self._pulse[SEEN] = held
+        return bool(held)
 
     def keys(self) -> list[bytes]:
         """Return the world's private keys, as the flight told them."""

@@ -15,6 +15,10 @@ WORLD = 1
 LOOP = 2
 MONITOR = 3
 
+# What a flight shows its supervisor in `NsEnvironment.pulse`: virtual time (0), signs of life (1), and about pdb:
+# whether a person holds the flight, whether the supervisor has seen that, and how often it was.
+HELD, SEEN, STOPS = 2, 3, 4
+
 
 class Call:
     """A plain callable on SimPy's queue; `cancel` leaves it there as a no-op."""

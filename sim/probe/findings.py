@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from hashlib import blake2b
+from types import FrameType, TracebackType
 from typing import Any
 
 from sim.probe.place import Place
@@ -26,6 +27,8 @@ class Findings:
         self._redact = redact
         self._level = level
         self._seen: set[str] = set()
+        self.on_add: Callable[[str, str, bool, FrameType | TracebackType | None], None] | None = None
+        """Told of each finding as it is written; a debugger sets it."""
 
     def add(
         self,
@@ -36,11 +39,13 @@ class Findings:
         about: str = "",
         gating: bool = True,
         detail: dict[str, Any] | None = None,
+        at: FrameType | TracebackType | None = None,
     ) -> None:
         """Write a finding unless the same was written before.
 
         Args:
             about: what tells it apart from others of its kind in the same function: a lock's name, a task's.
+            at: a task's frame or an error's traceback, for whoever wants to look at it.
         """
         identity = f"{kind}\0{place.scope}\0{about}"
         number = blake2b(identity.encode(), digest_size=6, person=b"finding").hexdigest()
@@ -61,6 +66,8 @@ class Findings:
             origin=place.origin,
             detail=self._cleaned(detail or {}),
         )
+        if self.on_add is not None:
+            self.on_add(finding_id, self._redact(title), gating, at)
 
     def _cleaned(self, value: Any) -> Any:
         if isinstance(value, str):

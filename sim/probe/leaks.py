@@ -43,6 +43,7 @@ class LeakProbe:
                 place,
                 about=_coroutine_name(task),
                 detail={"task": task.get_name(), "stack": stack_of_task(task)},
+                at=self._places.frame_of_task(task),
             )
         for name, place in self._locks.held():
             self._findings.add(
@@ -61,7 +62,8 @@ class LeakProbe:
             place = self.place_of_error(context.get("exception"), task)
             error = context.get("exception")
             title = f"{message}: {type(error).__name__}: {error}" if error is not None else message
-            self._findings.add("unretrieved_exception", title, place, about=message, gating=_gates(place))
+            trace = error.__traceback__ if error is not None else None
+            self._findings.add("unretrieved_exception", title, place, about=message, gating=_gates(place), at=trace)
 
     def finish(self, recorder: Recorder) -> None:
         """Write how many tasks were left; findings name each place once, however many were left there."""

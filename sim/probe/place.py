@@ -78,6 +78,12 @@ class Places:
         code = getattr(task.get_coro(), "cr_code", None)
         return self.of_code(code) if code is not None else Place(None, task.get_name(), "bot")
 
+    def frame_of_task(self, task: asyncio.Task[Any]) -> FrameType | None:
+        """Return the frame of the bot that *task* waits in, or of whoever it waits in; None if it has ended."""
+        frames = coroutine_frames(task.get_coro())
+        own = [frame for frame in frames if self.is_bots(frame.f_code.co_filename)]
+        return own[-1] if own else frames[-1] if frames else None
+
     def is_bots(self, path: str) -> bool:
         """Say whether *path* is the bot's own code: not the harness's, a library's or Python's."""
         return self._shown(path)[1] == "bot"
