@@ -19,7 +19,7 @@ BUILD  := $(BIN)/python sim/chain/contracts/build.py
 VYPER  := sim/chain/artifacts/ERC20Token.json build/contracts/Executor.json
 ARGS   ?=
 
-.PHONY: help setup demo test lint types imports format bench proof wheel lock clean
+.PHONY: help setup demo test lint types imports format bench proof boundary wheel lock clean
 
 help:  ## say what there is
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ bench: setup  ## measure; prints the figures that stand in docs/benchmarks.md
 
 proof: setup  ## the long proofs in full; writes their table to docs/proof.md (an hour on two cores)
 	$(BIN)/python -m tests.proof --full --write docs/proof.md $(ARGS)
+
+boundary: setup  ## write docs/boundary.md from the code
+	$(BIN)/python -m sim.host.table > docs/boundary.md
 
 wheel: setup  ## build dist/*.whl
 	rm -rf dist

@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -19,9 +18,8 @@ from sim import ending
 from sim.chain.pyevm import make_engine
 from sim.errors import BoundaryError, WindtunnelError
 from sim.functions import MAIN
-from sim.host import boundary, identity, polling, processor, sockets, tls, wallclock
+from sim.host import boundary, identity, ownership, thirdparty
 from sim.host import machine as machines
-from sim.host import signals as virtual_signals
 from sim.host.charge import Charges
 from sim.host.clock import FAULT, MONITOR
 from sim.host.loop import SimLoop
@@ -31,8 +29,6 @@ from sim.host.net import Network
 from sim.host.output import CapturedOutput, LogFile, Redactor
 from sim.host.program import Outcome, Program, prepare, run
 from sim.host.signals import SignalDesk
-from sim.host.sockets import SocketDesk
-from sim.host.thirdparty import take_over_aiodns, take_over_uvloop
 from sim.host.threads import Baton
 from sim.job import KEYS_AT, SHARED_BYTES, Job
 from sim.probe.cputime import CpuProfile
@@ -168,24 +164,14 @@ class Flight:
         self.log = LogFile(log_file, self.machine.now_ns, self.redactor, echo)
         self.output = CapturedOutput(self.log, log_file.fileno())
         self.desk = SignalDesk(self.machine, self._on_default_disposition)
-        virtual_signals.install(self.desk)
-        os._exit = self._on_exit_at_once
-        wallclock.install(self.baton)
-        processor.install()
-        self.sockets = SocketDesk(self.baton, self.network)
-        for each in (sockets, polling):
-            each.install(self.sockets)
-        tls.install()
-        boundary.install()
+        self.sockets = ownership.own(self.baton, self.network, self.desk)
+        ownership.own_exit(self._on_exit_at_once)
         self._own_loops()
         os.environ.clear()
         os.environ.update({"TZ": "UTC", "LANG": "C.UTF-8", "HOME": str(cwd), **environ})
         os.chdir(cwd)
-        hooks = {
-            "aiodns": take_over_aiodns,
-            "uvloop": take_over_uvloop(self.new_loop, self._say),
-            "pdb": lambda module: setattr(module, "set_trace", self._on_set_trace),
-        }
+        hooks = thirdparty.hooks(self.loop_class, self._say)
+        hooks["pdb"] = lambda module: setattr(module, "set_trace", self._on_set_trace)
         sys.breakpointhook = self._on_breakpoint
         self.modules = HiddenModules(self.known_modules, hooks)
         self.modules.hide()
@@ -214,7 +200,7 @@ class Flight:
     def _attend(self) -> None:
         """Let a person in, where there is a terminal."""
         self.debugger = None
-        self._new_loop: Callable[..., SimLoop] = SimLoop
+        self._kind: type[SimLoop] = SimLoop
         if self.job.terminal is None:
             return
         from sim.probe.debugger import AttendedLoop, Debugger  # noqa: PLC0415  (pdb loads slowly)
@@ -226,31 +212,25 @@ class Flight:
         self.findings.on_add = self.debugger.on_finding
         if self.debugger.watch_time(self.baton):
             AttendedLoop.debugger = self.debugger
-            self._new_loop = AttendedLoop
+            self._kind = AttendedLoop
 
     def _counters(self) -> memoryview:
         return memoryview(self._shared)[:KEYS_AT].cast("Q")
 
     def _own_loops(self) -> None:
         """Make every way to an event loop lead to ours."""
-        identity.install()
-        asyncio.DefaultEventLoopPolicy._loop_factory = staticmethod(self.new_loop)  # type: ignore[attr-defined]
-        asyncio.set_event_loop_policy(None)
-        asyncio.SelectorEventLoop = self.new_loop  # type: ignore[assignment]
-        asyncio.EventLoop = self.new_loop  # type: ignore[attr-defined]
+        kind = self._kind if self.turns is None else TracedLoop
+        self.loop_class = ownership.loop_class(kind, self.baton, self.network, self.desk, self._made_loop)
+        ownership.own_loops(self.loop_class)
 
-    def new_loop(self) -> SimLoop:
-        """Return a new loop for the bot."""
-        if self.turns is None:
-            loop = self._new_loop(self.machine, self.network, self.desk)
-        else:
-            loop = TracedLoop(self.machine, self.network, self.desk)
+    def _made_loop(self, loop: SimLoop) -> None:
+        """The bot made a loop."""
+        if isinstance(loop, TracedLoop) and self.turns is not None:
             loop.turn_trace = self.turns
         loop._asyncgens = identity.OrderedGenerators()  # type: ignore[attr-defined]
         loop.watched = self.job.probes
         loop.watch = self if self.job.probes else None
         self.loops.append(loop)
-        return loop
 
     def _args(self) -> list[str]:
         return self._arguments

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import WeakKeyDictionary
 
 from sim.errors import BoundaryError
-from sim.host.boundary import refuse
+from sim.host.boundary import fence, refuse
 from sim.host.link import RETRANSMIT_NS, RETRIES_MAX
 from sim.host.machine import Machine
 from sim.host.net import Listener, Network, Site
@@ -31,6 +31,8 @@ SYN_RETRIES = 6
 Source:
     RFC 6298, section 2; Linux, `net.ipv4.tcp_syn_retries`.
 """
+_FOREIGN_SOCKET = fence("loop.create_connection(sock=...) unconnected", "connect the socket with loop.sock_connect")
+_SERVER_SOCKET = fence("loop.create_server(sock=...)", "pass host and port")
 
 _dialled: WeakKeyDictionary[socket.socket, tuple[Site, int, int]] = WeakKeyDictionary()
 
@@ -188,7 +190,7 @@ class Dialing(base_events.BaseEventLoop):
             if host is not None or port is not None:
                 raise ValueError("host/port and sock can not be specified at the same time")
             if sock not in _dialled:
-                raise BoundaryError("create_connection(sock=...)", mend="connect the socket with loop.sock_connect")
+                refuse(_FOREIGN_SOCKET)
             site, number, attempt = _dialled.pop(sock)
             sock.close()
         else:
@@ -236,7 +238,7 @@ class Dialing(base_events.BaseEventLoop):
     ) -> base_events.Server:
         """Listen on the loop's own host (the bot) or a simulated one (the world); options and TLS change nothing."""
         if sock is not None:
-            raise BoundaryError("create_server(sock=...)", mend="pass host and port")
+            refuse(_SERVER_SOCKET)
         network = self._wire()
         hosts: Iterable[str | None] = [host] if host is None or isinstance(host, str) else host
         sockets = []
@@ -273,19 +275,16 @@ class Dialing(base_events.BaseEventLoop):
         """Undo `add_signal_handler`."""
         return self.signals is not None and self.signals.remove_loop_handler(self, signal.Signals(sig))  # type: ignore[arg-type]
 
-    # Refused ----------------------------------------------------------------------------------------------------
-
-    def _refused(self, name: str) -> NoReturn:
-        refuse(f"loop.{name}")
-
     def arrive(self, callback: Callable[..., object], *args: Any) -> None:
         """Enqueue what came from outside; see `SimLoop.arrive`."""
         raise AssertionError("SimLoop overrides it")
 
 
 def _refusing(name: str) -> Callable[..., NoReturn]:
+    api = fence(f"loop.{name}", "it needs a real file descriptor; streams and `create_connection` are simulated")
+
     def method(self: Dialing, *args: object, **kwargs: object) -> NoReturn:
-        self._refused(name)
+        refuse(api)
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"Refuse: `{name}` needs a real file descriptor."

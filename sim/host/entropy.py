@@ -10,8 +10,10 @@ import random
 import ssl
 import sys
 import uuid
+from types import MethodType
 from typing import Any
 
+from sim.host.takeover import take_over
 from sim.rng import Streams
 
 
@@ -60,24 +62,26 @@ def install(entropy: Entropy) -> None:
             raise ValueError("num must be positive")
         return entropy.urandom(n)
 
-    for module, name, function in (
-        (os, "urandom", entropy.urandom),
-        (posix, "urandom", entropy.urandom),
-        (os, "getrandom", getrandom),
-        (posix, "getrandom", getrandom),
-        (ssl, "RAND_bytes", rand_bytes),
-        (_ssl, "RAND_bytes", rand_bytes),
-    ):
-        if hasattr(module, name):
-            setattr(module, name, function)
-    random._urandom = entropy.urandom  # type: ignore[attr-defined]
-    random.Random.seed = seed  # type: ignore[method-assign]
-    random.seed = random._inst.seed  # it was bound to the method before
+    drawn = "draws from the seed's stream bot.urandom"
+    seeded = "without a seed, takes one from the stream bot.random"
+    take_over(
+        (
+            (os, "urandom", entropy.urandom, drawn),
+            (posix, "urandom", entropy.urandom, drawn),
+            (os, "getrandom", getrandom, drawn),
+            (posix, "getrandom", getrandom, drawn),
+            (ssl, "RAND_bytes", rand_bytes, drawn),
+            (_ssl, "RAND_bytes", rand_bytes, drawn),
+            (random, "_urandom", entropy.urandom, f"{drawn}: `SystemRandom` and `secrets` call it"),
+            (random.Random, "seed", seed, seeded),
+            (random, "seed", MethodType(seed, random._inst), seeded),
+            (uuid, "_generate_time_safe", None, "is absent: `uuid1` takes the wall clock and `random`"),
+            (uuid, "_UuidCreate", None, "is absent: `uuid1` takes the wall clock and `random`"),
+            (uuid, "_node", 0x020000000001, "is a fixed address: `getnode` returns it"),
+        )
+    )
     random._inst.seed()
     reseed_live(entropy)
-    uuid._generate_time_safe = None  # type: ignore[attr-defined]
-    uuid._UuidCreate = None  # type: ignore[attr-defined]
-    uuid._node = 0x020000000001  # type: ignore[attr-defined]
 
 
 def reseed_live(entropy: Entropy) -> None:

@@ -15,13 +15,16 @@ from itertools import count
 from typing import Any
 from weakref import ref
 
+from sim.host.takeover import note, take_over
+
 _numbers = count(1)
 
 
 def install() -> None:
     """Take over, in this process and for good."""
     asyncio.tasks.set = unique  # type: ignore[attr-defined]  # shadows the builtin for `as_completed` and `wait`
-    threading.Thread.__hash__ = _number_of  # type: ignore[method-assign, assignment]
+    note(asyncio.tasks, "set", unique, "keeps the order of coroutines in `as_completed` and `wait`", __name__)
+    take_over([(threading.Thread, "__hash__", _number_of, "is a number by order of creation")])
 
 
 def unique(items: Iterable[Any] = ()) -> Collection[Any]:

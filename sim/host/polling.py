@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import select
 import selectors
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from sim.host.boundary import refuse
+from sim.host.boundary import fence, refuse
 from sim.host.sockets import Endpoint, SocketDesk
-from sim.host.wallclock import replace_aliases
+from sim.host.takeover import REFUSED, replace_all_aliases, take_over
 
 _RealPoll = select.poll
+_EPOLL = fence("select.epoll", "use selectors, select.poll or asyncio")
 
 
 def _descriptor(what: Any) -> int:
@@ -100,24 +100,28 @@ def _select(
 
 
 def _no_epoll(*_: Any, **__: Any) -> NoReturn:
-    refuse("select.epoll", "use selectors, select.poll or asyncio")
+    refuse(_EPOLL)
 
 
 def install(desk: SocketDesk) -> None:
     """Take over `select` and `selectors` of this process, for good."""
     SimPoll.desk = desk
-    by_real: dict[int, tuple[Any, Callable[..., Any]]] = {}
-    for module, name, value in (
-        (select, "poll", SimPoll),
-        (select, "select", _select),
-        (select, "epoll", _no_epoll),
-        (selectors, "EpollSelector", selectors.PollSelector),
-        (selectors, "DefaultSelector", selectors.PollSelector),
-    ):
-        real = getattr(module, name)
-        by_real[id(real)] = (real, value)
-        setattr(module, name, value)
-    selectors.PollSelector._selector_cls = SimPoll  # type: ignore[attr-defined]
-    selectors.SelectSelector._select = staticmethod(_select)  # type: ignore[attr-defined]
-    for each in list(sys.modules.values()):
-        replace_aliases(each, by_real)
+    waits = "waits for simulated sockets in virtual time; asks other descriptors without waiting"
+    polls = "is `selectors.PollSelector`, over simulated sockets"
+    replace_all_aliases(
+        take_over(
+            (
+                (select, "poll", SimPoll, waits),
+                (select, "select", _select, waits),
+                (select, "epoll", _no_epoll, REFUSED),
+                (selectors, "EpollSelector", selectors.PollSelector, polls),
+                (selectors, "DefaultSelector", selectors.PollSelector, polls),
+            )
+        )
+    )
+    take_over(
+        (
+            (selectors.PollSelector, "_selector_cls", SimPoll, waits),
+            (selectors.SelectSelector, "_select", staticmethod(_select), waits),
+        )
+    )

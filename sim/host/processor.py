@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from sim.host.takeover import take_over
+
 COUNT = 4
 """Processors of the bot's machine. An executor's default size follows from it, so it must not be the real number."""
 
@@ -54,13 +56,13 @@ def _nearest_first(allowed: Iterable[int]) -> list[int]:
 
 def install() -> None:
     """Answer `os.cpu_count` and its kin from the simulated machine, for good."""
-    taken_over: dict[str, Callable[..., Any]] = {
-        "cpu_count": lambda: COUNT,
-        "process_cpu_count": lambda: COUNT,
-        "sched_getaffinity": lambda pid, /: set(range(COUNT)),
-        "sched_setaffinity": lambda pid, mask, /: None,
-    }
-    for name, function in taken_over.items():
-        if hasattr(os, name):
-            function.__name__ = function.__qualname__ = name
-            setattr(os, name, function)
+    told = "tells of four processors, wherever the flight is"
+    rows: tuple[tuple[str, Callable[..., Any], str], ...] = (
+        ("cpu_count", lambda: COUNT, told),
+        ("process_cpu_count", lambda: COUNT, told),
+        ("sched_getaffinity", lambda pid, /: set(range(COUNT)), told),
+        ("sched_setaffinity", lambda pid, mask, /: None, "does nothing"),
+    )
+    for name, function, _ in rows:
+        function.__name__ = function.__qualname__ = name
+    take_over((os, *row) for row in rows)

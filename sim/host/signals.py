@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sim.host import machine as machines
-from sim.host.boundary import refuse
+from sim.host.boundary import fence, refuse
+from sim.host.takeover import REFUSED, take_over
 
 if TYPE_CHECKING:  # the loop builds on this module
     from sim.host.loop import SimLoop
@@ -21,7 +22,7 @@ if TYPE_CHECKING:  # the loop builds on this module
 Handler = Callable[[int, Any], Any] | int | signal.Handlers | None
 
 _IGNORED_BY_DEFAULT = {signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH, signal.SIGCONT}
-_BLOCKING = ("pause", "sigwait", "sigwaitinfo", "sigtimedwait", "pthread_sigmask")
+_BLOCKING = ("pause", "sigwait", "sigwaitinfo", "sigtimedwait", "pthread_sigmask", "pidfd_send_signal")
 
 
 class SignalDesk:
@@ -133,6 +134,9 @@ def install(desk: SignalDesk) -> None:
         else:
             raise PermissionError(1, "Operation not permitted")
 
+    def killpg(group: int, signalnum: int, /) -> None:
+        kill(0 if group in (0, os.getpgrp()) else -group, signalnum)
+
     def pthread_kill(thread_id: int, signalnum: int, /) -> None:
         desk.deliver(signalnum)
 
@@ -142,26 +146,33 @@ def install(desk: SignalDesk) -> None:
     def no_timer(*args: object) -> NoReturn:
         raise OSError(38, "interval timers are not simulated: use asyncio.timeout or loop.call_later")
 
-    taken_over: dict[str, Callable[..., Any]] = {
-        "signal": desk.signal,
-        "getsignal": desk.getsignal,
-        "raise_signal": desk.deliver,
-        "pthread_kill": pthread_kill,
-        "set_wakeup_fd": lambda fd, *, warn_on_full_buffer=True: -1,
-        "siginterrupt": lambda signalnum, flag: None,
-        "setitimer": no_timer,
-        "alarm": no_timer,
-        **{name: _refusing(name) for name in _BLOCKING},
-    }
-    for name, function in taken_over.items():
-        setattr(signal, name, function)
-    _thread.interrupt_main = interrupt_main
-    os.kill = kill
+    delivers = "delivers a virtual signal to the bot's own process"
+    rows: tuple[tuple[str, Callable[..., Any], str], ...] = (
+        ("signal", desk.signal, "sets the disposition of a virtual signal"),
+        ("getsignal", desk.getsignal, "returns the disposition of a virtual signal"),
+        ("raise_signal", desk.deliver, delivers),
+        ("pthread_kill", pthread_kill, delivers),
+        ("set_wakeup_fd", lambda fd, *, warn_on_full_buffer=True: -1, "does nothing: loops are woken without a pipe"),
+        ("siginterrupt", lambda signalnum, flag: None, "does nothing: no call of the system is interrupted"),
+        ("setitimer", no_timer, "raises OSError: there are no interval timers"),
+        ("alarm", no_timer, "raises OSError: there are no interval timers"),
+        *((name, _refusing(name), REFUSED) for name in _BLOCKING),
+    )
+    take_over((signal, *row) for row in rows)
+    take_over(
+        (
+            (_thread, "interrupt_main", interrupt_main, delivers),
+            (os, "kill", kill, f"{delivers}; another process cannot be reached"),
+            (os, "killpg", killpg, f"{delivers}; another process cannot be reached"),
+        )
+    )
 
 
 def _refusing(name: str) -> Callable[..., NoReturn]:
+    api = fence(f"signal.{name}", "use signal.signal, loop.add_signal_handler or threading.Event")
+
     def function(*args: object) -> NoReturn:
-        refuse(f"signal.{name}", "use signal.signal, loop.add_signal_handler or threading.Event")
+        refuse(api)
 
     function.__name__ = function.__qualname__ = name
     return function

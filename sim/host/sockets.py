@@ -14,15 +14,15 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn, cast
 
-from sim.host.boundary import refuse
+from sim.host.boundary import fence, refuse
 from sim.host.clock import NsEnvironment
 from sim.host.dialing import RESOLVE_NS
 from sim.host.loop import ServingLoop, SimLoop
 from sim.host.machine import Machine
 from sim.host.net import Listener, Network
+from sim.host.takeover import REFUSED, replace_all_aliases, take_over
 from sim.host.threads import Baton, Waiter
 from sim.host.transport import SimTransport
-from sim.host.wallclock import replace_aliases
 from sim.units import US
 
 SYSCALL_NS = 1 * US
@@ -32,6 +32,19 @@ RECEIVE_BYTES_MAX = 128 * 1024
 """Unread bytes above which the other end is slowed down: Linux's default receive buffer."""
 
 _RealSocket = socket.socket
+
+_TCP_ONLY = "a flight simulates TCP over IPv4, and asyncio's own network calls"
+_CONNECT = fence("socket.socket.connect of another family or type", _TCP_ONLY)
+_CONNECT_WITHOUT_BLOCKING = fence("socket.socket.connect without blocking", "use asyncio, or a time-out above 0")
+_BIND = fence("socket.socket.bind of another family or type", _TCP_ONLY)
+_ANCILLARY = fence("socket.socket.sendmsg with ancillary data", _TCP_ONLY)
+_SENDTO = fence("socket.socket.sendto", _TCP_ONLY)
+_DUP = fence("socket.socket.dup", "share the socket object itself")
+_PAIR = fence("socket.socketpair", "there is one process: use asyncio streams or a queue")
+_OTHERS = tuple(
+    fence(f"socket.socket.{name}", "use recv, recv_into, send or sendall")
+    for name in ("recvfrom_into", "recvmsg", "recvmsg_into", "sendmsg_afalg")
+)
 
 
 class _Kernel(Machine):
@@ -201,9 +214,6 @@ class SimSocket(_RealSocket):
         self._bound: tuple[str, int] | None = None
         self._adopt(Endpoint(self.desk.baton))
 
-    def _refuse(self, api: str) -> NoReturn:
-        refuse(f"socket.{api}", "a flight simulates TCP over IPv4, and asyncio's own network calls")
-
     def _charge(self) -> None:
         self.desk.machine.debt_ns += SYSCALL_NS
 
@@ -227,9 +237,9 @@ class SimSocket(_RealSocket):
     def connect(self, address: Any) -> None:
         """Connect to a host of the scenario."""
         if self.type != socket.SOCK_STREAM or self.family != socket.AF_INET:
-            self._refuse(f"connect of {self.family!s}, {self.type!s}")
+            refuse(_CONNECT, f"this one is {self.family!s}, {self.type!s}")
         if self.gettimeout() == 0:
-            self._refuse("connect without blocking")
+            refuse(_CONNECT_WITHOUT_BLOCKING)
         if self._end.transport is not None:
             raise OSError(106, "Transport endpoint is already connected")
         self._charge()
@@ -254,7 +264,7 @@ class SimSocket(_RealSocket):
         if self.family == socket.AF_INET6:
             raise OSError(99, "Cannot assign requested address")
         if self.type != socket.SOCK_STREAM or self.family != socket.AF_INET:
-            self._refuse(f"bind of {self.family!s}, {self.type!s}")
+            refuse(_BIND, f"this one is {self.family!s}, {self.type!s}")
         host, port = address[0], int(address[1])
         try:
             listener = self.desk.network.listen(self.desk.loop, self._arrival, host, port)
@@ -336,12 +346,12 @@ class SimSocket(_RealSocket):
     def sendmsg(self, buffers: Any, *rest: Any) -> int:
         """Send the parts as one; ancillary data is refused."""
         if any(rest):
-            self._refuse("sendmsg with ancillary data")
+            refuse(_ANCILLARY)
         return self.send(b"".join(bytes(each) for each in buffers))
 
     def sendto(self, *_: Any) -> int:
         """Refuse: datagrams are not simulated here."""
-        self._refuse("sendto")
+        refuse(_SENDTO)
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
         """Send a file's bytes, without the kernel's short cut."""
@@ -381,7 +391,7 @@ class SimSocket(_RealSocket):
 
     def dup(self) -> Any:
         """Refuse: two descriptors of one connection are not simulated."""
-        self._refuse("dup")
+        refuse(_DUP)
 
     def _real_close(self, _ss: Any = None) -> None:
         end = self._end
@@ -400,6 +410,17 @@ class SimSocket(_RealSocket):
         if self.fileno() >= 0 and not self._closed:  # type: ignore[attr-defined]
             warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
             self._real_close()
+
+
+def _refusing(api: str) -> Callable[..., NoReturn]:
+    def method(*args: object, **kwargs: object) -> NoReturn:
+        refuse(api)
+
+    return method
+
+
+for _api in _OTHERS:
+    setattr(SimSocket, _api.rpartition(".")[2], _refusing(_api))
 
 
 def install(desk: SocketDesk) -> None:
@@ -423,21 +444,17 @@ def install(desk: SocketDesk) -> None:
         return gethostbyaddr(address[0])[0], str(address[1])
 
     def socketpair(*_: Any) -> NoReturn:
-        refuse("socket.socketpair", "there is one process: use asyncio streams or a queue")
+        refuse(_PAIR)
 
-    by_real: dict[int, tuple[Any, Any]] = {}
-    for name, value in (
-        ("socket", SimSocket),
-        ("getaddrinfo", getaddrinfo),
-        ("gethostbyname", gethostbyname),
-        ("gethostbyname_ex", lambda host: (host, [], [gethostbyname(host)])),
-        ("gethostbyaddr", gethostbyaddr),
-        ("getnameinfo", getnameinfo),
-        ("gethostname", lambda: desk.machine.site),
-        ("socketpair", socketpair),
-    ):
-        real = getattr(socket, name)
-        by_real[id(real)] = (real, value)
-        setattr(socket, name, value)
-    for module in list(sys.modules.values()):
-        replace_aliases(module, by_real)
+    resolves = "knows the scenario's names"
+    rows: tuple[tuple[str, Any, str], ...] = (
+        ("socket", SimSocket, "is TCP over IPv4 on the simulated network; time-outs are virtual"),
+        ("getaddrinfo", getaddrinfo, resolves),
+        ("gethostbyname", gethostbyname, resolves),
+        ("gethostbyname_ex", lambda host: (host, [], [gethostbyname(host)]), resolves),
+        ("gethostbyaddr", gethostbyaddr, resolves),
+        ("getnameinfo", getnameinfo, resolves),
+        ("gethostname", lambda: desk.machine.site, "returns the bot's own name on the network"),
+        ("socketpair", socketpair, REFUSED),
+    )
+    replace_all_aliases(take_over((socket, *row) for row in rows))

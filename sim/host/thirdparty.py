@@ -9,9 +9,12 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 Hook = Callable[[ModuleType], None]
+LoopClass = type[asyncio.AbstractEventLoop]
+Say = Callable[[str], None]
+TakeOver = Callable[[ModuleType, LoopClass, Say], None]
 
 
-def take_over_aiodns(module: ModuleType) -> None:
+def take_over_aiodns(module: ModuleType, loop_class: LoopClass, say: Say) -> None:
     """Let `aiodns.DNSResolver`, which aiohttp prefers where it is installed, ask the scenario's names.
 
     Its C library opens sockets and starts a thread of its own, which no loop sees.
@@ -62,29 +65,47 @@ def take_over_aiodns(module: ModuleType) -> None:
         setattr(resolver, name, function)
 
 
-def take_over_uvloop(new_loop: Callable[[], asyncio.AbstractEventLoop], say: Callable[[str], None]) -> Hook:
-    """Let uvloop's entry points make our loop, and say so once."""
+def take_over_uvloop(module: ModuleType, loop_class: LoopClass, say: Say) -> None:
+    """Let uvloop's entry points make our loop, and say so once in the bot's log."""
+    said: list[str] = []
 
-    def hook(module: ModuleType) -> None:
-        said: list[str] = []
+    def install() -> None:
+        if not said:
+            said.append("uvloop")
+            say("uvloop was asked for: the flight runs on Windtunnel's own loop, in the order of stock asyncio")
 
-        def note() -> None:
-            if not said:
-                said.append("uvloop")
-                say("uvloop was asked for: the flight runs on Windtunnel's own loop, in the order of stock asyncio")
+    def new_event_loop() -> asyncio.AbstractEventLoop:
+        install()
+        return loop_class()
 
-        def new_event_loop() -> asyncio.AbstractEventLoop:
-            note()
-            return new_loop()
+    def run(main: Any, *, loop_factory: Any = None, debug: bool | None = None, **_: Any) -> Any:
+        install()
+        with asyncio.Runner(debug=debug, loop_factory=loop_class) as runner:
+            return runner.run(main)
 
-        def run(main: Any, *, loop_factory: Any = None, debug: bool | None = None, **_: Any) -> Any:
-            note()
-            with asyncio.Runner(debug=debug, loop_factory=new_loop) as runner:
-                return runner.run(main)
+    class EventLoopPolicy(asyncio.DefaultEventLoopPolicy):
+        """Stock asyncio's policy, which says once that it is."""
 
-        module.install = note  # type: ignore[attr-defined]
-        module.new_event_loop = new_event_loop  # type: ignore[attr-defined]
-        module.run = run  # type: ignore[attr-defined]
-        module.EventLoopPolicy = asyncio.DefaultEventLoopPolicy  # type: ignore[attr-defined]
+        def __init__(self) -> None:
+            install()
+            super().__init__()
 
-    return hook
+    for each in (install, new_event_loop, run, EventLoopPolicy):
+        setattr(module, each.__name__, each)
+    module.Loop = loop_class  # type: ignore[attr-defined]
+
+
+HOOKS: dict[str, TakeOver] = {
+    "aiodns": take_over_aiodns,
+    "uvloop": take_over_uvloop,
+}
+"""Who takes a library over, by the name of its module."""
+
+
+def hooks(loop_class: LoopClass, say: Say) -> dict[str, Hook]:
+    """Return what to call with each of these modules once it is imported."""
+
+    def bound(take_over: TakeOver) -> Hook:
+        return lambda module: take_over(module, loop_class, say)
+
+    return {name: bound(each) for name, each in HOOKS.items()}

@@ -17,6 +17,7 @@ from typing import Any
 from sim.host import processor
 from sim.host.clock import LOOP, NsEnvironment
 from sim.host.machine import Machine
+from sim.host.takeover import take_over
 from sim.units import US
 
 _real_allocate = _thread.allocate_lock
@@ -367,19 +368,21 @@ def install(baton: Baton) -> None:
             return
         baton.join(thread, None if timeout is None else max(round(timeout * 1e9), 0))
 
-    for module, name, value in (
-        (threading, "Lock", SimLock),
-        (threading, "_allocate_lock", SimLock),
-        (threading, "RLock", SimRLock),
-        (threading, "_CRLock", SimRLock),
-        (threading, "_start_new_thread", baton.start),
-        (threading, "_start_joinable_thread", baton.start_joinable),
-        (_thread, "start_new_thread", baton.start),
-        (_thread, "allocate_lock", SimLock),
-        (_thread, "LockType", SimLock),
-        (_thread, "RLock", SimRLock),
-        (queue, "SimpleQueue", queue._PySimpleQueue),  # type: ignore[attr-defined]
-    ):
-        if hasattr(module, name):
-            setattr(module, name, value)
-    threading.Thread.join = join  # type: ignore[method-assign]
+    lock = "hands the baton over where it waits, in virtual time"
+    start = "starts a real thread that runs when the baton comes to it"
+    take_over(
+        (
+            (threading, "Lock", SimLock, lock),
+            (threading, "_allocate_lock", SimLock, lock),
+            (threading, "RLock", SimRLock, lock),
+            (threading, "_CRLock", SimRLock, lock),
+            (threading, "_start_new_thread", baton.start, start),
+            (threading, "_start_joinable_thread", baton.start_joinable, start),
+            (_thread, "start_new_thread", baton.start, start),
+            (_thread, "allocate_lock", SimLock, lock),
+            (_thread, "LockType", SimLock, lock),
+            (_thread, "RLock", SimRLock, lock),
+            (queue, "SimpleQueue", queue._PySimpleQueue, "is the interpreter's own in Python, on these locks"),  # type: ignore[attr-defined]
+            (threading.Thread, "join", join, "waits in virtual time"),
+        )
+    )

@@ -5,14 +5,17 @@ from __future__ import annotations
 import ctypes
 import datetime as dt
 import gc
+import os
+import resource
 import sys
 import time
 import warnings
-from collections.abc import Callable
-from types import ModuleType
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
 
 from sim.host import machine as machines
+from sim.host.boundary import fence, refuse
+from sim.host.takeover import REFUSED, Row, note, replace_all_aliases, take_over
 from sim.host.threads import Baton
 
 _REAL_GMTIME = time.gmtime
@@ -62,62 +65,76 @@ def _asctime(t: Any = None) -> str:
     return _REAL_ASCTIME(_REAL_LOCALTIME(_time_ns() // 10**9) if t is None else t)
 
 
-def replacements(baton: Baton) -> dict[str, Callable[..., Any]]:
-    """Return what stands in for each function of `time`, by name."""
+def _rows(baton: Baton) -> Iterator[Row]:
+    """Yield what stands in for each function of `time`."""
 
     def sleep(seconds: float, /) -> None:
         if seconds < 0:
             raise ValueError("sleep length must be non-negative")
         baton.sleep(round(seconds * 1e9))
 
-    return {
-        "time": _seconds(_time_ns),
-        "time_ns": _time_ns,
-        "monotonic": _seconds(_monotonic_ns),
-        "monotonic_ns": _monotonic_ns,
-        "perf_counter": _seconds(_monotonic_ns),
-        "perf_counter_ns": _monotonic_ns,
-        "process_time": _seconds(_cpu_ns),
-        "process_time_ns": _cpu_ns,
-        "thread_time": _seconds(_cpu_ns),
-        "thread_time_ns": _cpu_ns,
-        "clock_gettime": _seconds(_clock_gettime_ns),
-        "clock_gettime_ns": _clock_gettime_ns,
-        "sleep": sleep,
-        "localtime": _now_if_none(_REAL_LOCALTIME),
-        "gmtime": _now_if_none(_REAL_GMTIME),
-        "ctime": lambda seconds=None: _asctime(_REAL_LOCALTIME(_time_ns() / 1e9 if seconds is None else seconds)),
-        "strftime": _strftime,
-        "asctime": _asctime,
-    }
+    def ctime(seconds: float | None = None) -> str:
+        return _asctime(_REAL_LOCALTIME(_time_ns() / 1e9 if seconds is None else seconds))
+
+    wall = "reads the flight's wall clock; a reading takes 100 ns"
+    monotonic = "reads virtual time, which never goes back; a reading takes 100 ns"
+    cpu = "reads virtual time since the flight's start"
+    of_now = "means the flight's wall clock where no time is given"
+    for name, function, now in (
+        ("time", _seconds(_time_ns), wall),
+        ("time_ns", _time_ns, wall),
+        ("monotonic", _seconds(_monotonic_ns), monotonic),
+        ("monotonic_ns", _monotonic_ns, monotonic),
+        ("perf_counter", _seconds(_monotonic_ns), monotonic),
+        ("perf_counter_ns", _monotonic_ns, monotonic),
+        ("process_time", _seconds(_cpu_ns), cpu),
+        ("process_time_ns", _cpu_ns, cpu),
+        ("thread_time", _seconds(_cpu_ns), cpu),
+        ("thread_time_ns", _cpu_ns, cpu),
+        ("clock_gettime", _seconds(_clock_gettime_ns), "reads the wall clock or virtual time"),
+        ("clock_gettime_ns", _clock_gettime_ns, "reads the wall clock or virtual time"),
+        ("sleep", sleep, "lets virtual time pass for the calling thread"),
+        ("localtime", _now_if_none(_REAL_LOCALTIME), of_now),
+        ("gmtime", _now_if_none(_REAL_GMTIME), of_now),
+        ("ctime", ctime, of_now),
+        ("strftime", _strftime, of_now),
+        ("asctime", _asctime, of_now),
+    ):
+        function.__name__ = function.__qualname__ = name
+        yield time, name, function, now
+
+
+def _usage_rows() -> Iterator[Row]:
+    """Yield what stands in for the times and loads that the system measures."""
+    real_getrusage = resource.getrusage
+
+    def times() -> os.times_result:
+        seconds = _cpu_ns() / 1e9
+        return os.times_result((seconds, 0.0, 0.0, 0.0, seconds))
+
+    def getrusage(who: int, /) -> resource.struct_rusage:
+        _, _, *rest = real_getrusage(who)
+        return resource.struct_rusage((0.0 if who == resource.RUSAGE_CHILDREN else _cpu_ns() / 1e9, 0.0, *rest))
+
+    yield os, "times", times, "reads virtual time since the flight's start"
+    yield os, "getloadavg", lambda: (0.0, 0.0, 0.0), "is an idle machine's"
+    yield resource, "getrusage", getrusage, "reads virtual time since the flight's start; counts of memory are real"
+
+
+def _refusing(name: str) -> Row:
+    api = fence(f"time.{name}", "the scenario sets the clock: `bot.clock`, and faults of kind `clock_step`")
+
+    def function(*args: object) -> NoReturn:
+        refuse(api)
+
+    return time, name, function, REFUSED
 
 
 def install(baton: Baton) -> None:
     """Take over the clocks of this process, for good: `time`, its aliases in loaded modules, and `datetime`."""
-    by_real: dict[int, tuple[Any, Any]] = {}
-    for name, function in replacements(baton).items():
-        real = getattr(time, name, None)
-        if real is not None:
-            function.__name__ = function.__qualname__ = name
-            by_real[id(real)] = (real, function)
-            setattr(time, name, function)
-    for module in list(sys.modules.values()):
-        replace_aliases(module, by_real)
+    rows = (*_rows(baton), *_usage_rows(), *map(_refusing, ("clock_settime", "clock_settime_ns")))
+    replace_all_aliases(take_over(rows))
     _swap_datetime()
-
-
-def replace_aliases(module: object, by_real: dict[int, tuple[Any, Any]]) -> None:
-    """Replace every global of *module* that is one of the real functions; our own modules keep theirs.
-
-    Args:
-        by_real: by the id of each real function, that function (so that its id stays its own) and its replacement.
-    """
-    if not isinstance(module, ModuleType) or module.__name__.partition(".")[0] == "sim":
-        return
-    for key, value in list(vars(module).items()):
-        found = by_real.get(id(value))
-        if found is not None:
-            setattr(module, key, found[1])
 
 
 def _swap_datetime() -> None:
@@ -142,5 +159,7 @@ def _swap_datetime() -> None:
         return cls.fromtimestamp(seconds, dt.UTC).replace(microsecond=rest_ns // 1000, tzinfo=None)
 
     namespace: Any = gc.get_referents(dt.datetime.__dict__)[0]
-    namespace["now"], namespace["utcnow"] = classmethod(now), classmethod(utcnow)
+    for name, function in (("now", now), ("utcnow", utcnow)):
+        namespace[name] = classmethod(function)
+        note(dt.datetime, name, function, "reads the flight's wall clock", __name__)
     ctypes.pythonapi.PyType_Modified(ctypes.py_object(dt.datetime))

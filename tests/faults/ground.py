@@ -52,7 +52,7 @@ def main(row: str, seed: int) -> None:
     from sim.host.net import Network
     from sim.host.thirdparty import take_over_aiodns
 
-    take_over_aiodns(aiodns)
+    take_over_aiodns(aiodns, SimLoop, print)
     network = Network(env, streams, None)
     network.add_site("world")
     network.add_site("node", Steady())

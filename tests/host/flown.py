@@ -28,12 +28,10 @@ baton = threads.Baton(machine)
 threads.install(baton)
 
 import asyncio, json, os, signal, threading, time
-from sim.host import boundary, machine as machines, processor, signals, wallclock
+from sim.host import boundary, machine as machines, ownership, signals, thirdparty
 from sim.host.loop import ServingLoop, SimLoop
 from sim.host.modules import HiddenModules
 from sim.host.net import Network
-from sim.host.sockets import SocketDesk
-from sim.host.thirdparty import take_over_aiodns
 from sim.units import MS
 
 class Latency:
@@ -47,23 +45,16 @@ world = ServingLoop(Machine(env, "world", epoch_ns=0), network)
 world.start_serving()
 ended = []
 desk = signals.SignalDesk(machine, ended.append)
-signals.install(desk)
+real_affinity = os.sched_getaffinity
+kernel = ownership.own(baton, network, desk)
 refused = []
-boundary.install()
 boundary.on_refused = lambda error: refused.append(error.api)
 loops = []
-
-def new_loop():
-    loops.append(SimLoop(machine, network, desk))
-    return loops[-1]
-
-real_affinity = os.sched_getaffinity
-wallclock.install(baton)
-processor.install()
-asyncio.DefaultEventLoopPolicy._loop_factory = staticmethod(new_loop)
-asyncio.set_event_loop_policy(None)
+new_loop = ownership.loop_class(SimLoop, baton, network, desk, loops.append)
+ownership.own_loops(new_loop)
 machines.running = machine
-hooks = HiddenModules(frozenset(), {{"aiodns": take_over_aiodns}})
+notes = []
+hooks = HiddenModules(frozenset(), thirdparty.hooks(new_loop, notes.append))
 sys.meta_path.insert(0, hooks)
 said = {{}}
 
@@ -77,7 +68,7 @@ def end(code=0):
 def fly(script: str, *, seed: int = 1, hash_seed: int = 0, python: str = sys.executable) -> dict[str, Any]:
     """Run *script*; return what it put into `said`.
 
-    Its globals hold `env`, `machine`, `baton`, `network`, `world` (a serving loop), `desk`, `refused`, `new_loop`.
+    Its globals hold `env`, `machine`, `baton`, `network`, `world` (a loop), `desk`, `refused`, `loops` and `notes`.
     """
     source = _TAKE_OVER.format(root=str(ROOT), seed=seed) + dedent(script) + "\nend()\n"
     environ = {**os.environ, "PYTHONHASHSEED": str(hash_seed), "TZ": "UTC"}

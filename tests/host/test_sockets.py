@@ -9,12 +9,7 @@ from tests.host.flown import fly
 
 ECHO = """
 import select, selectors, socket, ssl, warnings
-from sim.host import polling, sockets, tls
 
-sockets_desk = SocketDesk(baton, network)
-sockets.install(sockets_desk)
-polling.install(sockets_desk)
-tls.install()
 
 class Echo(asyncio.Protocol):
     def connection_made(self, transport):
