@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from sim import ending
 from sim.chain.pyevm import make_engine
-from sim.errors import BoundaryError, WindtunnelError
+from sim.errors import BoundaryError, ScenarioError, WindtunnelError
 from sim.functions import MAIN
 from sim.host import boundary, identity, ownership, thirdparty
 from sim.host import machine as machines
@@ -31,6 +31,7 @@ from sim.host.program import Outcome, Program, prepare, run
 from sim.host.signals import SignalDesk
 from sim.host.threads import Baton
 from sim.job import KEYS_AT, SHARED_BYTES, Job
+from sim.probe import coverage
 from sim.probe.cputime import CpuProfile
 from sim.probe.findings import Findings
 from sim.probe.leaks import LeakProbe
@@ -95,7 +96,10 @@ class Flight:
             self._refuse(error)
         self._watch()
         self._take_real_signals()
-        self._surround()
+        try:
+            self._surround()
+        except ScenarioError as error:
+            self._refuse(error)
         program = Program(self.bot.entry, _text(self.bot.script), str(self.bot.path), tuple(self._args()))
         prepare(program, self.job.harness_root)
         self._schedule()
@@ -107,6 +111,8 @@ class Flight:
         self.env.pulse[1] = 1
         if self.work is not None:
             self.work.start()
+        if self.coverage is not None:
+            self.coverage.start()
         if self.profile is not None:
             self.profile.start(self.baton)
         outcome = run(program, self.charges.compile)
@@ -173,6 +179,8 @@ class Flight:
         hooks = thirdparty.hooks(self.loop_class, self._say)
         hooks["pdb"] = lambda module: setattr(module, "set_trace", self._on_set_trace)
         sys.breakpointhook = self._on_breakpoint
+        config = os.environ.get(coverage.VARIABLE)
+        self.coverage = coverage.BotCoverage(config, self.job.harness_root) if config else None
         self.modules = HiddenModules(self.known_modules, hooks)
         self.modules.hide()
         sys.meta_path.insert(0, self.charges.finder())
@@ -421,6 +429,8 @@ class Flight:
         recorder.note("flight.end", "bot", reason=reason, exit_code=exit_code)
         recorder.close()
         self._close_output()
+        if self.coverage is not None:
+            self.coverage.finish()
         _leave(0)
 
     def _traces(self) -> dict[str, Any]:
