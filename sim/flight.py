@@ -27,6 +27,7 @@ from sim.host.machine import Machine
 from sim.host.modules import HiddenModules
 from sim.host.net import Network
 from sim.host.output import CapturedOutput, LogFile, Redactor
+from sim.host.preempt import Preemption
 from sim.host.program import Outcome, Program, prepare, run
 from sim.host.signals import SignalDesk
 from sim.host.threads import Baton
@@ -192,7 +193,10 @@ class Flight:
         self.places = Places(str(path if script is None or path in script.parents else script.parent))
         places = self.places
         self.work = WorkCounter(places.is_bots) if self.job.count_work else None
-        self.profile = self.charges.instrument = CpuProfile(places.is_bots) if self.job.profile else None
+        self.charges.instruments.append(Preemption(self.baton, self.streams.stream("bot.threads"), places.is_bots))
+        self.profile = CpuProfile(places.is_bots) if self.job.profile else None
+        if self.profile is not None:
+            self.charges.instruments.append(self.profile)
         self.findings = Findings(self.recorder, lambda: self.env.now, self.redactor.text)
         self.tasks = TaskProbe(self.recorder)
         self.locks = LockProbe(self.recorder, self.findings, self.places)

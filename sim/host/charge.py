@@ -26,7 +26,7 @@ class Cost(Protocol):
 
 
 class Instrument(Protocol):
-    """Whoever else puts something into the bot's code: `windtunnel profile`."""
+    """Whoever else puts something into the bot's code: preemption, `windtunnel profile`."""
 
     def covers(self, path: str) -> bool:
         """Say whether a file is to be compiled with it."""
@@ -78,7 +78,7 @@ class Charges:
     """
 
     def __init__(self, costs: Mapping[str, Cost], machine: Machine, streams: Streams) -> None:
-        self.instrument: Instrument | None = None
+        self.instruments: list[Instrument] = []
         self.meters = {name: Meter(name, cost, machine, streams.stream("bot.cpu")) for name, cost in costs.items()}
 
     def modules(self) -> set[str]:
@@ -87,7 +87,7 @@ class Charges:
 
     def covers(self, module: str, path: str) -> bool:
         """Say whether *module* is to be compiled from its source."""
-        return module in self.modules() or (self.instrument is not None and self.instrument.covers(path))
+        return module in self.modules() or any(each.covers(path) for each in self.instruments)
 
     def compile(self, source: bytes, path: str, module: str = MAIN) -> CodeType:
         """Return the code of *module* with its charges in place."""
@@ -97,8 +97,8 @@ class Charges:
             for name, function in list(functions(tree)):
                 if f"{module}:{name}" in self.meters:
                     _put_charge(function, f"{module}:{name}")
-            if self.instrument is not None:
-                self.instrument.instrument(tree, module)
+            for each in self.instruments:
+                each.instrument(tree, module)
         code: CodeType = compile(tree, path, "exec", dont_inherit=True)
         return self._metered(code)
 
@@ -112,10 +112,17 @@ class Charges:
                 yield self._metered(each)
             elif isinstance(each, str) and each.startswith(_MARK):
                 yield self.meters[each.removeprefix(_MARK)]
-            elif isinstance(each, str) and self.instrument is not None:
-                yield self.instrument.constant(each)
+            elif isinstance(each, str):
+                yield self._constant(each)
             else:
                 yield each
+
+    def _constant(self, text: str) -> object:
+        for each in self.instruments:
+            found = each.constant(text)
+            if found is not text:
+                return found
+        return text
 
     def finder(self) -> MetaPathFinder:
         """Return what must stand first on `sys.meta_path` while the bot flies."""
@@ -133,20 +140,23 @@ def _put_charge(function: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> 
 
 
 class _Finder(MetaPathFinder):
-    """Finds the modules that have a listed function, before anybody else does."""
+    """Finds the modules that have a listed function or are the bot's own, before anybody else does."""
 
     def __init__(self, charges: Charges) -> None:
         self._charges = charges
         self._modules = charges.modules()
+        self._foreign: set[str] = set()  # packages of others, whose modules nobody instruments
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         """Return the module's own spec with a loader that charges."""
-        if name not in self._modules and self._charges.instrument is None:
+        if name not in self._modules and name.partition(".")[0] in self._foreign:
             return None
         spec = PathFinder.find_spec(name, path, target)
         if spec is None or not isinstance(spec.loader, SourceFileLoader):
             return None
         if not self._charges.covers(name, spec.loader.path):
+            if path is None:
+                self._foreign.add(name)
             return None
         spec.loader = _Loader(name, spec.loader.path, self._charges)
         return spec

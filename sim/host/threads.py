@@ -79,6 +79,9 @@ class Baton:
         self.current: BatonThread | None = None
         self.by_ident: dict[int, BatonThread] = {}
         self.started = 0
+        self.switches = 0
+        self.alive = 0
+        self.on_count: Callable[[int], object] = lambda alive: None  # told how many threads there are
 
     # Threads ----------------------------------------------------------------------------------------------------
 
@@ -109,6 +112,7 @@ class Baton:
         result = launch(body, ())
         ready.acquire()
         self.started += 1
+        self._count(1)
         self.env.at(self.machine.now_ns() + START_COST_NS, self._resume, thread, priority=LOOP)
         return result
 
@@ -118,8 +122,13 @@ class Baton:
         assert start is not None
         return self.start(function, launch=lambda body, _: start(body, handle=handle, daemon=daemon))
 
+    def _count(self, change: int) -> None:
+        self.alive += change
+        self.on_count(self.alive)
+
     def _finish(self, thread: BatonThread) -> None:
         thread.finished = True
+        self._count(-1)
         self.by_ident.pop(thread.ident, None)
         for waiter in thread.joiners:
             self.wake(waiter)
@@ -132,6 +141,7 @@ class Baton:
         if self.machine.resting:
             self.machine.stir()
         outer = self.current
+        self.switches += 1
         self.current = thread
         thread.gate.release()
         self.main_gate.acquire()
