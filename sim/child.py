@@ -8,7 +8,7 @@ import os
 import pickle
 import signal
 import traceback
-from typing import Any
+from typing import Any, NoReturn
 
 PR_SET_PDEATHSIG = 1
 
@@ -41,8 +41,12 @@ def main(known_modules: frozenset[str], job_fd: int, pulse_fd: int, seed: int, e
     with os.fdopen(job_fd, "rb") as pipe:
         job: Any = pickle.load(pipe)
     errors, leave = os.dup(2), os._exit
-    try:
-        Flight(job, streams, machine, baton, pulse_fd, known_modules).fly()
-    except BaseException:  # noqa: BLE001 (our own fault: the bot's exceptions end in its outcome)
-        os.write(errors, f"seed {seed}\n{traceback.format_exc()}".encode())
+
+    def fail(error: BaseException) -> NoReturn:
+        os.write(errors, f"seed {seed}\n{''.join(traceback.format_exception(error))}".encode())
         leave(4)
+
+    try:
+        Flight(job, streams, machine, baton, pulse_fd, known_modules, fail).fly()
+    except BaseException as error:  # noqa: BLE001 (our own fault: the bot's exceptions end in its outcome)
+        fail(error)

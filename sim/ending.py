@@ -42,13 +42,19 @@ def watch_new_work(how: str, world: World, network: Network, findings: Findings)
     mempool.on_transaction.append(look)
 
 
-def is_own_fault(error: BaseException, places: Places) -> bool:
-    """Say whether *error* came out of the world's queue without a line of the bot beneath it."""
-    if not isinstance(error, Exception):
-        return False
+def is_own_fault(error: Exception, in_world: bool, places: Places) -> bool:
+    """Say whether *error* is the harness's and not the bot's, or that of an application on a host of the user's.
+
+    Args:
+        in_world: whether the world's code was running, so that no line of the bot's on the stack is enough; otherwise
+            it must have been raised by a line of ours.
+    """
     codes = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
     steps = [index for index, code in enumerate(codes) if code is NsEnvironment.step.__code__]
-    return bool(steps) and all(places.of_code(code).origin != "bot" for code in codes[steps[-1] :])
+    inside = codes[steps[-1] :] if steps else codes
+    if any(places.of_code(code).origin == "bot" for code in inside):
+        return False
+    return in_world or (bool(inside) and places.is_ours(inside[-1].co_filename))
 
 
 def mend(error: BaseException) -> str:

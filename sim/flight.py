@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -62,7 +63,14 @@ class Flight:
     """Builds, flies, examines and ends."""
 
     def __init__(
-        self, job: Job, streams: Streams, machine: Machine, baton: Baton, pulse_fd: int, known_modules: frozenset[str]
+        self,
+        job: Job,
+        streams: Streams,
+        machine: Machine,
+        baton: Baton,
+        pulse_fd: int,
+        known_modules: frozenset[str],
+        fail: Callable[[BaseException], NoReturn],
     ) -> None:
         self.job = job
         self.streams = streams
@@ -83,6 +91,7 @@ class Flight:
         self.stopped_ns: int | None = None
         self.ended = self.returned = False
         self.known_modules = known_modules
+        self._fail = fail
         stack_file = (self.folder / "stack.txt").open("w")
         faulthandler.register(STACK_SIGNAL, file=stack_file, all_threads=True)
         faulthandler.enable(stack_file, all_threads=False)
@@ -106,6 +115,7 @@ class Flight:
         self._schedule()
         self.output.start()
         boundary.on_refused = self._on_refused
+        self.env.on_error = self._on_error
         self.network.on_unknown = self._on_unknown_host
         machines.running = self.machine
         self.env.pulse = self._counters()
@@ -276,6 +286,11 @@ class Flight:
         """An error that nobody handled was reported to asyncio."""
         self.leaks.on_exception_context(loop, context)
 
+    def _on_error(self, error: Exception, in_world: bool) -> None:
+        """Something raised out of the bot's sight: a fault of ours ends the flight, whatever the bot would do of it."""
+        if not self.ended and ending.is_own_fault(error, in_world, self.places):
+            self._fail(error)
+
     def _on_refused(self, error: BoundaryError) -> None:
         place = self.places.of_frame(sys._getframe(2))
         self.findings.add(
@@ -368,8 +383,6 @@ class Flight:
     def _returned(self, outcome: Outcome) -> NoReturn:
         self.returned = True
         boundary.on_refused = None
-        if outcome.error is not None and ending.is_own_fault(outcome.error, self.places):
-            raise outcome.error
         self.recorder.event("flight.returned", "bot", exit_code=outcome.exit_code)
         if self._is_crash(outcome):
             error = outcome.error

@@ -46,6 +46,8 @@ class NsEnvironment(simpy.Environment):
         super().__init__(initial_time=0)
         self._now: int = 0
         self.pulse: memoryview | None = None
+        self.on_error: Callable[[Exception, bool], None] | None = None
+        """Told of what an event raised, before whoever stepped sees it: that may be the bot, and swallow it."""
 
     @property
     def now(self) -> int:
@@ -88,12 +90,17 @@ class NsEnvironment(simpy.Environment):
             raise EmptySchedule from None
         if self.pulse is not None:
             self.beat()
-        if type(event) is Call:
-            if event.function is not None:
-                event.function(*event.args)
-            return
-        callbacks, event.callbacks = event.callbacks, None
-        for callback in callbacks:
-            callback(event)
-        if not event._ok and not hasattr(event, "_defused"):
-            raise event._value
+        try:
+            if type(event) is Call:
+                if event.function is not None:
+                    event.function(*event.args)
+                return
+            callbacks, event.callbacks = event.callbacks, None
+            for callback in callbacks:
+                callback(event)
+            if not event._ok and not hasattr(event, "_defused"):
+                raise event._value  # noqa: TRY301 (SimPy's own way to fail; a call more would cost each event)
+        except Exception as error:
+            if self.on_error is not None:
+                self.on_error(error, True)
+            raise
