@@ -13,16 +13,19 @@ from typing import Any, NoReturn
 PR_SET_PDEATHSIG = 1
 
 
-def main(known_modules: frozenset[str], job_fd: int, pulse_fd: int, seed: int, epoch_s: int) -> None:
+def main(known_modules: frozenset[str], supervisor: int, job_fd: int, pulse_fd: int, seed: int, epoch_s: int) -> None:
     """Prepare the process, read the job and fly it. It never returns: the flight ends the process.
 
     Args:
         known_modules: what a bare interpreter had loaded.
+        supervisor: its process id; this process does not outlive it.
         job_fd: a pipe with the pickled `sim.job.Job`.
         pulse_fd: shared memory of two counters that show the supervisor that work goes on.
     """
     gc.disable()  # for good: the flight collects at instants of its own
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != supervisor:  # it died before the line above
+        os._exit(4)
     # These imports wait until here so that nothing of a library runs before chance and threads are owned.
     from sim.host import entropy, threads  # noqa: PLC0415
     from sim.host.clock import NsEnvironment  # noqa: PLC0415

@@ -278,7 +278,10 @@ def _fly_one(order: Any, bar: Progress, stop: Callable[[], bool]) -> Any:
         record = open_record(folder)
         write_reports(folder, record, judge(record))
 
-    flown = fly(order, progress, stop, finish, lambda held: bar.stop() if held else bar.start())
+    def say(text: str) -> None:
+        errors.print(Text(f"note     {text}"), soft_wrap=True)
+
+    flown = fly(order, progress, stop, finish, lambda held: bar.stop() if held else bar.start(), say)
     bar.update(row, completed=duration_ns if not flown.interrupted else None)
     if order.verify and not flown.interrupted:
         _verify(order, flown.folder, stop)

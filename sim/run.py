@@ -8,7 +8,6 @@ import os
 import pickle
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,10 +21,10 @@ from typing import Any
 
 import zstandard
 
-from sim import __version__
+from sim import __version__, folder
 from sim.chain.start_cache import cache_folder
 from sim.errors import ScenarioError, UsageError, WindtunnelError
-from sim.fingerprint import fingerprint, fix_addresses, lock_hash, subject8
+from sim.fingerprint import fingerprint, fix_addresses, lock_hash
 from sim.host.clock import HELD, SEEN, STOPS
 from sim.host.output import Redactor
 from sim.job import KEYS_AT, SHARED_BYTES, Job
@@ -38,9 +37,8 @@ STACK_S = 0.5
 _FILES = ("record.jsonl.zst", "bot.log")
 _ROOT = Path(__file__).resolve().parent.parent
 _BOOT = (
-    "import sys; known = frozenset(sys.modules); root, job_fd, pulse_fd, seed, epoch_s = sys.argv[1:]; "
-    "sys.path.insert(0, root); from sim.child import main; "
-    "main(known, int(job_fd), int(pulse_fd), int(seed), int(epoch_s))"
+    "import sys; known = frozenset(sys.modules); root, *numbers = sys.argv[1:]; "
+    "sys.path.insert(0, root); from sim.child import main; main(known, *map(int, numbers))"
 )
 # What the interpreter itself needs to start; the bot does not see it.
 _KEPT_VARIABLES = ("LD_LIBRARY_PATH", "GLIBC_TUNABLES", "PYTHONHOME")
@@ -110,6 +108,7 @@ def fly(
     stopping: Callable[[], bool] = lambda: False,
     finish: Callable[[Path], None] = lambda folder: None,
     hold: Callable[[bool], None] = lambda held: None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Flown:
     """Fly one seed in a child process and return its folder, which appears whole under its name.
 
@@ -117,6 +116,7 @@ def fly(
         progress: told the virtual time, a few times a second.
         stopping: asked as often whether to stop; the record then ends where it is.
         finish: called with the folder before it gets its name: the reports are written there.
+        say: told what a person should know, such as an unfinished run that made room.
         hold: told when a person takes the terminal (True), before anything is written there, and gives it back.
 
     Raises:
@@ -126,25 +126,20 @@ def fly(
     if sys.platform != "linux":
         raise UsageError(f"Windtunnel flies on Linux; {sys.platform} is refused until it is tested there")
     print_ = fingerprint(scenario, order.engine, fix_addresses())
-    target = _target(order, print_)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    target = folder.target(order.out, scenario.id, order.seed, print_)
+    part = folder.claim(target, say)
     try:
-        part.mkdir(parents=True)
-    except OSError as error:
-        raise UsageError(f"{target}: the run's folder cannot be made: {error.strerror}") from None
-    try:
-        (part / "scenario.resolved.yaml").write_text(resolved(scenario))
-        child = _Child(order, _job(order, part, print_))
+        (part.path / "scenario.resolved.yaml").write_text(resolved(scenario))
+        child = _Child(order, _job(order, part.path, print_))
         interrupted = child.watch(progress, stopping, hold)
-        _scrub(part, [*child.keys(), *(bytes.fromhex(each) for each in secrets(scenario))])
+        folder.scrub(part.path, [*child.keys(), *(bytes.fromhex(each) for each in secrets(scenario))])
     except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
+        part.discard()
         raise
     try:
-        finish(part)
+        finish(part.path)
     finally:  # what was flown is kept, even where its reports cannot be written
-        _publish(part, target)
+        part.publish(target)
     return Flown(target, interrupted, child.stops)
 
 
@@ -224,10 +219,7 @@ class _Child:
                 "-c",
                 _BOOT,
                 str(_ROOT),
-                str(job_read),
-                str(pulse_fd),
-                str(seed),
-                str(epoch_s),
+                *map(str, (os.getpid(), job_read, pulse_fd, seed, epoch_s)),
             ],
             stdin=subprocess.DEVNULL,
             stdout=self.stderr,
@@ -383,64 +375,3 @@ def _rss_bytes(pid: int) -> int:
 
 def _read_text(path: Path) -> str:
     return path.read_text(errors="replace") if path.is_file() else ""
-
-
-# The run folder ---------------------------------------------------------------------------------------------------
-
-
-def _target(order: Order, print_: dict[str, Any]) -> Path:
-    """Return where the run goes; a folder of another fingerprint is never taken.
-
-    Raises:
-        UsageError: `--out` names a folder that holds something else.
-    """
-    if order.out is not None:
-        out = order.out.absolute()
-        if out.exists() and not out.is_dir():
-            raise UsageError(f"--out {order.out}: it is a file; name a folder")
-        if out.is_dir() and any(out.iterdir()) and _fingerprint_of(out) != print_:
-            raise UsageError(f"--out {order.out}: it holds another run or other files; name an empty or new folder")
-        return out
-    base = Path.cwd() / "runs" / order.scenario.id / subject8(print_)
-    target = base / str(order.seed)
-    if target.exists() and _fingerprint_of(target) != print_:
-        world = blake2b(json.dumps(print_["world"], sort_keys=True).encode(), digest_size=4).hexdigest()
-        target = base / f"{order.seed}-{world}"
-    return target
-
-
-def _fingerprint_of(folder: Path) -> dict[str, Any] | None:
-    try:
-        found: dict[str, Any] = json.loads((folder / "result.json").read_text())["fingerprint"]
-    except (OSError, ValueError, KeyError):
-        return None
-    return found
-
-
-def _scrub(part: Path, keys: list[bytes]) -> None:
-    """Strike the keys out of what the bot left: its files and their names, and what it printed past `sys.stdout`."""
-    redactor = Redactor(keys)
-    left = sorted((part / "cwd").rglob("*"), reverse=True)  # files before the folders that hold them
-    for file in [*left, part / "bot.log", part / "harness.log"]:
-        if file.is_symlink():
-            pointed = str(file.readlink())
-            if redactor.text(pointed) != pointed:
-                file.unlink()
-                file.symlink_to(redactor.text(pointed))
-        elif file.is_file():
-            data = file.read_bytes()
-            cleaned = redactor.data(data)
-            if cleaned != data:
-                file.write_bytes(cleaned)
-        cleaned_name = redactor.text(file.name)
-        if cleaned_name != file.name:
-            file.rename(file.with_name(cleaned_name))
-
-
-def _publish(part: Path, target: Path) -> None:
-    """Give the folder its name; an older run of the same fingerprint makes room."""
-    old = target.with_name(f".{target.name}.{os.getpid()}.old")
-    if target.exists():
-        target.rename(old)
-    part.rename(target)
-    shutil.rmtree(old, ignore_errors=True)

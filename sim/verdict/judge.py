@@ -75,11 +75,12 @@ class Verdict:
     known: tuple[KnownFinding, ...]
     end: str | None
     missing: str | None
+    nothing_ran: bool = False
 
     @property
     def exit_code(self) -> int:
-        """0 for pass, 1 for fail, 3 for inconclusive."""
-        return EXIT_CODES[self.value]
+        """0 for pass, 1 for fail, 3 for inconclusive, 5 where the record holds nothing of a flight."""
+        return EXIT_NOTHING_RAN if self.nothing_ran and self.value == "inconclusive" else EXIT_CODES[self.value]
 
     @property
     def aborts(self) -> bool:
@@ -130,18 +131,22 @@ def judge(record: Record, known: Iterable[KnownFinding] | None = None) -> Verdic
         known=accepted,
         end=reading.end,
         missing=reading.missing(),
+        nothing_ran=reading.nothing_ran,
     )
 
 
 def exit_code_of(codes: Iterable[int]) -> int:
     """Return the exit code of several runs: the first that applies of 4, 2, 1, 3, 0; 5 where nothing ran.
 
-    >>> exit_code_of([0, 3, 1]), exit_code_of([])
-    (1, 5)
+    A run that did not take place beside one that did is inconclusive.
+
+    >>> exit_code_of([0, 3, 1]), exit_code_of([]), exit_code_of([5, 5]), exit_code_of([5, 0])
+    (1, 5, 5, 3)
     """
     present = set(codes)
-    if not present:
+    if present <= {EXIT_NOTHING_RAN}:
         return EXIT_NOTHING_RAN
+    present = {EXIT_CODES["inconclusive"] if code == EXIT_NOTHING_RAN else code for code in present}
     return next((code for code in _EXIT_ORDER if code in present), max(present))
 
 
@@ -179,8 +184,15 @@ class _Reading:
         at_ns = self._end_event.t_ns
         return (*told, Finding(f"{kind}@flight", kind, title, at_ns=at_ns, detail=detail, replay=self._replay))
 
+    @property
+    def nothing_ran(self) -> bool:
+        """Whether the record holds no event of a flight: at most that its end was cut short."""
+        return not self._count or (self._count == 1 and self.end in _CUT_SHORT_ENDS)
+
     def missing(self) -> str | None:
         """Return why the record says less than a whole flight, or None."""
+        if self.nothing_ran:
+            return "nothing ran: the record holds no event of a flight"
         if self.end in _CUT_SHORT_ENDS:
             return f"the flight was cut short: {self.end}"
         if self.end is not None:

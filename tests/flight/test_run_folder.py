@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 import zstandard
 
-from tests.flight.command import ZOO, Flock, Run, windtunnel
+from sim.record import open_record
+from tests.flight.command import WINDTUNNEL, ZOO, Flock, Run, surroundings, windtunnel
 
 FILES = {
     "record.jsonl.zst", "result.json", "scenario.resolved.yaml", "bot.log", "report.html", "junit.xml", "summary.md",
@@ -80,7 +84,7 @@ def test_the_record_is_lines_of_json_in_whole_frames(smoke: Flock) -> None:
 
 def test_a_torn_record_is_read_as_far_as_it_goes(smoke: Flock, tmp_path: Path) -> None:
     """Readers take the whole frames and say what is missing: gate and report work, the verdict is inconclusive."""
-    folder = torn(smoke.run("smoke"), tmp_path / "torn", 1)
+    folder = torn(smoke.run("smoke"), tmp_path / "torn", 2)
 
     gate = windtunnel("gate", folder, "--json", cwd=tmp_path)
 
@@ -196,3 +200,70 @@ def test_what_the_library_of_the_zoo_leaves_is_in_its_folder(good: Flock) -> Non
     """Flights write into their folder alone: none left a file beside the scenarios or in the caller's folder."""
     assert {path.name for path in good.folder.iterdir()} == {result["scenario"] for result in good.call.results}
     assert not list(ZOO.glob("**/runs"))
+
+
+def test_a_killed_supervisor_takes_its_flight_along_and_the_next_run_makes_room(tmp_path: Path) -> None:
+    """SIGKILL to the command: the bot's process dies with it; the next run into that place says so and is whole."""
+    with subprocess.Popen(
+        [WINDTUNNEL, "run", ZOO / "forever.yaml", "--out", "run", "-v"], cwd=tmp_path, env=surroundings(),
+        stderr=subprocess.PIPE, text=True,
+    ) as supervisor:  # fmt: skip
+        assert supervisor.stderr is not None
+        next(line for line in supervisor.stderr if "flying" in line)
+        tasks = Path(f"/proc/{supervisor.pid}/task")
+        (child,) = [pid for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
+        supervisor.kill()
+        supervisor.stderr.read()  # until the last writer, the flight, is gone
+    left = [path.name for path in tmp_path.iterdir()]
+
+    call = windtunnel("run", ZOO / "mended" / "leaks_a_task.yaml", "--out", "run", cwd=tmp_path)
+
+    assert not Path(f"/proc/{child}").exists()
+    assert left == [".run.part"]
+    assert call.code == 0, call.err
+    assert "an unfinished run of" in call.err
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert not (tmp_path / "run" / "runaway.txt").exists()
+
+
+def test_two_flights_of_one_run_do_not_meet(tmp_path: Path) -> None:
+    """While another process writes the run, this one writes beside it; its unfinished folder is left alone."""
+    (tmp_path / ".run.part").mkdir()
+    (tmp_path / ".run.part" / "theirs").touch()
+    fd = os.open(tmp_path / ".run.part", os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+
+    call = windtunnel("run", ZOO / "mended" / "leaks_a_task.yaml", "--out", "run", cwd=tmp_path)
+
+    os.close(fd)
+    assert call.code == 0, call.err
+    assert "unfinished" not in call.err
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.parent.name != "run")[:2] == [".run.part", "run"]
+    assert (tmp_path / ".run.part" / "theirs").exists()
+
+
+def test_the_working_directory_is_called_the_same_in_every_flight(tmp_path: Path) -> None:
+    """What `os.getcwd()` and HOME say does not tell two flights of a run apart."""
+    logs = []
+    for _ in range(2):
+        windtunnel("run", ZOO / "mirror.yaml", "--out", "run", cwd=tmp_path)
+        logs.append(Run(tmp_path / "run").log)
+
+    assert f"{tmp_path}/.run.part/cwd" in logs[0]
+    assert logs[0] == logs[1]
+
+
+def test_a_record_without_an_event_is_exit_code_5(tmp_path: Path) -> None:
+    """Nothing ran: 5 alone, 3 beside a run that passed; result.json still says inconclusive."""
+    windtunnel("run", ZOO / "mended" / "leaks_a_task.yaml", "--out", "run", cwd=tmp_path)
+    header = {"schema": 1, **open_record(tmp_path / "run").header}
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "record.jsonl.zst").write_bytes(zstandard.compress(json.dumps(header).encode() + b"\n"))
+
+    alone = windtunnel("gate", "empty", "--json", cwd=tmp_path)
+    beside = windtunnel("gate", "empty", "run", cwd=tmp_path)
+
+    assert alone.code == 5
+    assert alone.results[0]["verdict"] == "inconclusive"
+    assert "nothing ran" in alone.err
+    assert beside.code == 3
