@@ -32,9 +32,8 @@ from sim.chain.transaction import Account
 from sim.errors import ScenarioError
 from sim.fault.chain import Reorg, ReorgSpec
 from sim.fault.clock import ClockStep, ClockStepSpec, WallClock
-from sim.fault.network import Disconnect, DisconnectSpec, LatencySpec, LatencySpike, Slowdowns
 from sim.fault.schedule import Fault, When, schedule, select, stream_name
-from sim.geography import settle
+from sim.geography import NetworkFaults, settle
 from sim.host.clock import NsEnvironment
 from sim.host.loop import ServingLoop
 from sim.host.machine import Machine
@@ -51,7 +50,7 @@ from sim.node.node import Node
 from sim.node.view import NodeView
 from sim.record import Recorder
 from sim.rng import Streams
-from sim.scenario.faults import ClockStepFault, DisconnectFault, ReorgFault
+from sim.scenario.faults import ClockStepFault, ReorgFault
 from sim.scenario.model import Scenario
 from sim.scenario.references import expanded, known_values
 
@@ -168,7 +167,8 @@ class World:
         return Ledger(self.chain, self.recorder, self.labels, owned, places["weth"], tokens, pairs)
 
     def _make_node(self, name: str) -> Node:
-        return Node(f"node-{name}", NodeView(self.chain, self.mempool), self.loop, self.recorder, self.labels)
+        idle_s = self.scenario.nodes[name].keep_alive / 10**9
+        return Node(f"node-{name}", NodeView(self.chain, self.mempool), self.loop, self.recorder, self.labels, idle_s)
 
     def _load_apps(self) -> dict[str, Any]:
         """Return the applications of the user's by host; their modules are read here, before the bot's."""
@@ -200,7 +200,7 @@ class World:
             await serve_app(app, host, ALIAS_PORT)
 
     def _faults(self, until_ns: int) -> list[Fault]:
-        slowdowns = {name: Slowdowns(self.network.sites[f"node-{name}"]) for name in self.nodes}
+        network_faults = NetworkFaults(self.network, self.streams)
         made: list[Fault] = []
         for fault in select(self.scenario.faults, self._fault_choice):
             duration_ns = getattr(fault, "duration", None) or 0
@@ -215,15 +215,13 @@ class World:
                 spec = ReorgSpec(fault.id, when, fault.depth, float(fault.deeper), float(fault.unseen))
                 stream = self.streams.stream(stream_name(fault.id))
                 made.append(Reorg(spec, self.chain, self.proposer, stream))
-            elif isinstance(fault, DisconnectFault):
-                host = f"node-{fault.node}"
-                made.append(Disconnect(DisconnectSpec(fault.id, when, host), partial(self.network.cut, host)))
             elif isinstance(fault, ClockStepFault):
                 assert self._bot_clock is not None, "a flight gives its bot's clock"
                 made.append(ClockStep(ClockStepSpec(fault.id, when, fault.by), self._bot_clock))
             else:
-                slow = LatencySpec(fault.id, when, f"node-{fault.node}", float(fault.factor), fault.extra)
-                made.append(LatencySpike(slow, slowdowns[fault.node]))
+                there = network_faults.make(fault, when)
+                assert there is not None, fault.kind
+                made.append(there)
         return made
 
 

@@ -1,8 +1,7 @@
-"""Faults of the wire to a node: it gets slow for a while, or every connection drops."""
+"""The fault of a wire to a host that gets slow for a while."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -80,36 +79,3 @@ class LatencySpike:
     def end(self) -> None:
         """Take the hold off."""
         self._slowdowns.end(self.id)
-
-
-@dataclass(frozen=True, slots=True)
-class DisconnectSpec:
-    """Every connection to *node* drops at an instant."""
-
-    id: str
-    when: When
-    node: str
-
-
-class Disconnect:
-    """A node drops all its connections, HTTP and WebSocket; it takes new ones at once.
-
-    Args:
-        drop: drops every open connection of the node, and may return how many there were.
-    """
-
-    kind = "disconnect"
-
-    def __init__(self, spec: DisconnectSpec, drop: Callable[[], int | None]) -> None:
-        self.id = spec.id
-        self.site = spec.node
-        self.when = spec.when
-        self._drop = drop
-
-    def begin(self, ordinal: int) -> dict[str, Any]:
-        """Drop them."""
-        dropped = self._drop()
-        return {} if dropped is None else {"connections": dropped}
-
-    def end(self) -> None:
-        """Nothing is left to take back."""

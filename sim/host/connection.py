@@ -11,8 +11,11 @@ if TYPE_CHECKING:  # the network builds on this module
     from sim.host.net import Network, Site
 
 
-ACK = 1
-"""Ends the key of an acknowledgement's draw."""
+ACK, RESET = 1, 2
+"""End the keys of the draws of an acknowledgement and of a reset that answers."""
+
+RESETS, SILENT = "resets", "silent"
+"""What answers on a connection that one end, or somebody on the way, has forgotten: a reset, or nobody."""
 
 
 def timed_out() -> TimeoutError:
@@ -50,7 +53,19 @@ class Connection:
     Side 0 dialled, side 1 listened. `far` was dialled and counts its connections; `ordinal` keys this one's chance.
     """
 
-    __slots__ = ("_flows", "ends", "far", "lines", "network", "number", "open_sides", "ordinal", "reset_sent")
+    __slots__ = (
+        "_flows",
+        "ends",
+        "far",
+        "heard_ns",
+        "lines",
+        "network",
+        "number",
+        "open_sides",
+        "ordinal",
+        "reset_sent",
+        "stale",
+    )
 
     def __init__(self, network: Network, number: int, far: Site, lines: tuple[Line, Line]) -> None:
         self.network = network
@@ -63,12 +78,14 @@ class Connection:
         self._flows = (Flow(), Flow())
         self.open_sides = {0, 1}
         self.reset_sent = False
+        self.stale: str | None = None
+        self.heard_ns = network.env.now
 
     # Sending ----------------------------------------------------------------------------------------------------
 
     def send(self, side: int, data: bytes, checksum: int) -> None:
         """Put *data* on the wire."""
-        if self.lines[side].plain and not self._flows[side].backlog:
+        if self._is_plain(side):
             t_ns = self._arrival(side)
             network = self.network
             network.trace = hash((network.trace, t_ns, self.number, side, len(data), checksum))
@@ -81,7 +98,10 @@ class Connection:
         """Tell the other end that no more comes."""
         if self.reset_sent:
             return
-        if self.lines[side].plain and not self._flows[side].backlog:
+        late_ns = self.network.late_close_ns(self.far) if side == 1 else 0
+        if late_ns:
+            self.network.env.after(late_ns, self._enqueue, side, None)
+        elif self._is_plain(side):
             self.network.env.at(self._arrival(side), self.ends[1 - side]._arrive_eof)
         else:
             self._enqueue(side, None)
@@ -89,9 +109,13 @@ class Connection:
     def send_reset(self, side: int) -> None:
         """Tell the other end that the connection is gone; if that is lost, it hears it when it sends."""
         self._flows[side].backlog.clear()
-        if not self.reset_sent and not self.lines[side].down:
+        if not self.reset_sent and not self.lines[side].down and self.stale is None:
             self.reset_sent = True
             self.network.env.at(self._arrival(side), self.ends[1 - side]._reset, was_reset())
+
+    def _is_plain(self, side: int) -> bool:
+        """Say whether a segment takes the drawn latency and nothing else."""
+        return self.lines[side].plain and not self._flows[side].backlog and self.stale is None
 
     def _arrival(self, side: int, size: int = 0) -> int:
         """Return when a segment sent now by *side* arrives; never before an earlier one of that side."""
@@ -120,11 +144,25 @@ class Connection:
     def _enqueue(self, side: int, data: bytes | None) -> None:
         """Send a segment, or keep it while the line is down and those before it wait."""
         flow = self._flows[side]
-        if flow.backlog or self.lines[side].down:
+        if self._is_forgotten(side):
+            delay_ns = self.network.delay_ns(self.lines[side], self.far, self.ordinal, side, flow.count, RESET)
+            self.network.env.after(2 * delay_ns, self.ends[side]._reset, was_reset())
+        elif flow.backlog or self._is_down(side):
             flow.backlog.append(data)
             self._retry_later(side)
         else:
             self._launch(side, data)
+
+    def _is_down(self, side: int) -> bool:
+        return self.lines[side].down or self.stale == SILENT
+
+    def _is_forgotten(self, side: int) -> bool:
+        """Say whether what *side* sends now is answered by a reset, because nobody knows the connection any more."""
+        idle_ns, now_ns = self.lines[side].link.idle_ns, self.network.env.now
+        if idle_ns is not None and self.stale is None and now_ns - self.heard_ns > idle_ns:
+            self.stale = RESETS
+        self.heard_ns = now_ns
+        return self.stale == RESETS
 
     def _launch(self, side: int, data: bytes | None) -> None:
         network, end = self.network, self.ends[1 - side]
@@ -147,7 +185,7 @@ class Connection:
         flow.waiting = False
         if self.reset_sent or not (flow.backlog or flow.acks_due):
             return
-        if self.lines[side].down or (flow.acks_due and self.lines[1 - side].down):
+        if self._is_down(side) or (flow.acks_due and self.lines[1 - side].down):
             flow.tries += 1
             if flow.tries > RETRIES_MAX:
                 flow.backlog.clear()
@@ -177,6 +215,12 @@ class Connection:
             self.network.env.after(delay_ns, self.ends[side]._acked, size)
 
     # Ending -----------------------------------------------------------------------------------------------------
+
+    def forget_far(self, silent: bool) -> None:
+        """Let the far end lose the connection without a word; the near one learns it by what it sends, or never."""
+        if not self.reset_sent:
+            self.stale = SILENT if silent else RESETS
+            self.ends[1]._reset(was_reset())
 
     def cut(self) -> None:
         """Drop both ends now: a fault's doing."""

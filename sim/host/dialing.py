@@ -14,15 +14,12 @@ from sim.errors import BoundaryError
 from sim.host.boundary import fence, refuse
 from sim.host.link import RETRANSMIT_NS, RETRIES_MAX
 from sim.host.machine import Machine
-from sim.host.net import Listener, Network, Site
+from sim.host.net import RESOLVE_NS, Listener, Network, Site
 from sim.host.signals import SignalDesk
-from sim.units import US, S
+from sim.units import S
 
 if TYPE_CHECKING:  # SimLoop is built from this class
     pass
-
-RESOLVE_NS = 500 * US
-"""What a name look-up takes: an answer from a resolver nearby."""
 
 SYN_RETRY_NS = 1 * S
 SYN_RETRIES = 6
@@ -133,7 +130,7 @@ class Dialing(base_events.BaseEventLoop):
         self, host: Any, port: Any, *, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
     ) -> Any:
         """Resolve a name of the scenario."""
-        await self._wait_ns(RESOLVE_NS)
+        await self._wait_ns(self._wire().resolving_ns(host))
         return self._wire().address_info(host, port, self.machine.site, family, type)
 
     async def getnameinfo(self, sockaddr: Any, flags: int = 0) -> tuple[str, str]:
@@ -196,7 +193,7 @@ class Dialing(base_events.BaseEventLoop):
         else:
             if host is None and port is None:
                 raise ValueError("host and port was not specified and no sock specified")
-            await self._wait_ns(RESOLVE_NS)
+            await self._wait_ns(network.resolving_ns(host))
             number = int(port or 0)
             site, attempt = await self._handshake(host or "localhost", number)
         extra: dict[str, Any] = {}

@@ -90,6 +90,11 @@ class Rule:
     target: str
     link: Link
 
+    @property
+    def ends(self) -> tuple[str, str]:
+        """Return both sites."""
+        return self.source, self.target
+
     def matches(self, source: str, target: str) -> bool:
         """Say whether the rule is about that direction; nothing within one site is."""
         return source != target and self.source in (ANY, source) and self.target in (ANY, target)

@@ -16,7 +16,7 @@ from sim.host.link import RETRANSMIT_NS_MAX, Latency, Line, Links
 from sim.host.transport import SimTransport
 from sim.record import Recorder
 from sim.rng import Streams
-from sim.units import US
+from sim.units import US, S
 
 if TYPE_CHECKING:  # the loop builds on this module
     from sim.host.loop import SimLoop
@@ -25,6 +25,30 @@ LOOPBACK_NS = 20 * US
 """One way within one machine."""
 
 FIRST_EPHEMERAL_PORT = 49152
+
+
+RESOLVE_NS = 500 * US
+"""What a name look-up takes: an answer from a resolver nearby."""
+
+RESOLVE_TIMEOUT_NS = 10 * S
+"""What it takes to learn that the resolver does not answer.
+
+Source:
+    resolv.conf(5): two attempts of five seconds.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a resolver says instead of an address.
+
+    Args:
+        error: `not_found`, `unavailable` or `timeout`; None if the name leads somewhere.
+        to: the host that the name leads to.
+    """
+
+    error: str | None = None
+    to: str | None = None
 
 
 @dataclass(slots=True)
@@ -38,6 +62,9 @@ class Site:
         alias_of: another site whose latency and faults it shares.
         any_port: whatever port is dialled, the one listener here answers.
         where: the site of the scenario that it stands at, which links speak of; its own name unless given.
+        refusing: the faults that let it refuse connections at present.
+        late_closes: by fault, how late the ends of its streams are at present.
+        answers: by fault, what the resolver says of its name at present; the last one counts.
         attempts, opened: handshakes begun and connections made here; chance is keyed by them, host by host.
     """
 
@@ -50,6 +77,9 @@ class Site:
     alias_of: str | None = None
     any_port: bool = False
     where: str = ""
+    refusing: set[str] = field(default_factory=set)
+    late_closes: dict[str, int] = field(default_factory=dict)
+    answers: dict[str, Answer] = field(default_factory=dict)
     attempts: int = 0
     opened: int = 0
 
@@ -116,7 +146,10 @@ class Network:
         if host in (None, "", "localhost", "127.0.0.1", "0.0.0.0", "::1", "::"):
             return self.sites[from_site]
         assert host is not None
-        site = self.sites.get(host.rstrip(".").lower()) or self.by_ip.get(host)
+        site = self.sites.get(host.rstrip(".").lower())
+        if site is not None and site.answers:
+            return self._answered(site)
+        site = site or self.by_ip.get(host)
         if site is None:
             known = ", ".join(sorted(name for name in self.sites if name != self.bot_site))
             if self.recorder is not None:
@@ -127,6 +160,20 @@ class Network:
                 f"unknown host {host!r}: add `hosts: {{{host}: ...}}` to the scenario (known: {known})",
             )
         return site
+
+    def resolving_ns(self, host: object) -> int:
+        """Return how long the resolver takes over *host*."""
+        site = self.sites.get(host.rstrip(".").lower()) if isinstance(host, str) else None
+        late = site is not None and site.answers and _last(site.answers).error == "timeout"
+        return RESOLVE_TIMEOUT_NS if late else RESOLVE_NS
+
+    def _answered(self, site: Site) -> Site:
+        answer = _last(site.answers)
+        if answer.to is not None:
+            return self.sites[answer.to]
+        if answer.error == "not_found":
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
     def address_info(
         self, host: str | bytes | None, port: int | str | None, from_site: str, family: int = 0, kind: int = 0
@@ -150,7 +197,7 @@ class Network:
 
     def round_trip_ns(self, far: Site, *key: int) -> int:
         """Draw a round trip between the bot and *far*; the key is of that host alone, so that none moves another's."""
-        origin = self._origin(far)
+        origin = self.origin(far)
         latency = far.latency or origin.latency
         if latency is None:
             return 2 * LOOPBACK_NS + origin.extra_ns
@@ -166,7 +213,7 @@ class Network:
         """Draw the time of one packet on *line*; what its link leaves open is half of a round trip."""
         if line.link.delay is None:
             return self.round_trip_ns(far, *key) // 2
-        origin = self._origin(far)
+        origin = self.origin(far)
         return int(line.delay_ns(far.name, *key) * origin.factor) + origin.extra_ns // 2
 
     def exchange(self, near: str, far: Site, *key: int, first_ns: int, retries: int) -> Iterator[int]:
@@ -200,7 +247,8 @@ class Network:
             total_ns += max(0, self.delay_ns(line, far, *mine) + jitter_ns)
         return total_ns
 
-    def _origin(self, far: Site) -> Site:
+    def origin(self, far: Site) -> Site:
+        """Return whose latency and faults *far* shares: its own unless it is another name of somebody."""
         return self.sites[far.alias_of] if far.alias_of is not None else far
 
     # Connections ------------------------------------------------------------------------------------------------
@@ -226,7 +274,7 @@ class Network:
 
     def listener_at(self, site: Site, port: int) -> Listener | None:
         """Return who takes a connection to *port* of *site*, or None if it is refused."""
-        if site.refused:
+        if site.refused or site.refusing or self.origin(site).refusing:
             return None
         if site.any_port:
             found = next((each for (name, _), each in self.listeners.items() if name == site.name), None)
@@ -277,11 +325,26 @@ class Network:
         if not connection.open_sides:
             self.connections.pop(connection.number, None)
 
-    def cut(self, site_name: str) -> int:
-        """Reset every open connection to *site_name* or an alias of it; return how many."""
-        hit = [c for c in self.connections.values() if site_name in (c.far.name, c.far.alias_of) and c.open_sides]
+    def open_to(self, host: str) -> list[Connection]:
+        """Return every open connection to *host* or an alias of it."""
+        return [c for c in self.connections.values() if host in (c.far.name, c.far.alias_of) and c.open_sides]
+
+    def late_close_ns(self, far: Site) -> int:
+        """Return how late the ends of *far*'s streams are."""
+        return max((*far.late_closes.values(), *self.origin(far).late_closes.values()), default=0)
+
+    def cut(self, host: str, spares: Callable[[Connection], bool] = lambda connection: False) -> int:
+        """Reset every open connection to *host* or an alias of it but those that *spares* says; return how many."""
+        hit = [connection for connection in self.open_to(host) if not spares(connection)]
         for connection in hit:
             connection.cut()
+        return len(hit)
+
+    def half_open(self, host: str, silent: bool) -> int:
+        """Let *host* forget its connections without a word; return how many."""
+        hit = self.open_to(host)
+        for connection in hit:
+            connection.forget_far(silent)
         return len(hit)
 
     def on_the_wire_until(self) -> int:
@@ -292,3 +355,7 @@ class Network:
         """Return the client ends that *loops* still hold open."""
         mine = set(map(id, loops))
         return [c.ends[0] for c in self.connections.values() if id(c.ends[0]._loop) in mine and 0 in c.open_sides]
+
+
+def _last(answers: dict[str, Answer]) -> Answer:
+    return next(reversed(answers.values()))

@@ -8,6 +8,9 @@ from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+ARES_NOT_FOUND, ARES_TIMEOUT = 4, 12
+"""c-ares's numbers for a name that does not exist and a resolver that does not answer."""
+
 Hook = Callable[[ModuleType], None]
 LoopClass = type[asyncio.AbstractEventLoop]
 Say = Callable[[str], None]
@@ -37,7 +40,8 @@ def take_over_aiodns(module: ModuleType, loop_class: LoopClass, say: Say) -> Non
         try:
             found = await self.loop.getaddrinfo(host, port, family=family, type=type, proto=proto)
         except socket.gaierror as error:
-            raise module.error.DNSError(4, str(error.args[1])) from error
+            number = ARES_TIMEOUT if error.errno == socket.EAI_AGAIN else ARES_NOT_FOUND
+            raise module.error.DNSError(number, str(error.args[1])) from error
         nodes = [
             SimpleNamespace(
                 family=each[0], socktype=each[1], protocol=each[2], addr=(each[4][0].encode(), each[4][1]), ttl=60

@@ -15,7 +15,7 @@ from sim.node.params import hex_bytes, signature
 from sim.node.submission import Submission
 from sim.node.subscriptions import Publisher
 from sim.node.view import NodeView
-from sim.node.wire import Wire
+from sim.node.wire import IDLE_S, Wire
 from sim.record import Recorder
 
 HTTP_PORT: Final = 8545
@@ -32,6 +32,7 @@ class Node:
         loop: where it serves: a virtual loop or a real one.
         recorder: where its events go, or None.
         labels: names of accounts by address, for the record.
+        idle_s: how long an HTTP connection may be idle until it is closed.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Node:
         loop: asyncio.AbstractEventLoop,
         recorder: Recorder | None = None,
         labels: Mapping[bytes, str] = NO_LABELS,
+        idle_s: float = IDLE_S,
     ) -> None:
         self.name = name
         self.view = view
@@ -50,7 +52,7 @@ class Node:
         submission = Submission(name, recorder, labels)
         self.methods = Methods(view, {"eth_sendRawTransaction": Method(signature(hex_bytes), submission.send)})
         desk = Desk(name, self.methods, self._publisher, recorder)
-        self._wire = Wire(desk, self._publisher, self._overflowed, loop)
+        self._wire = Wire(desk, self._publisher, self._overflowed, loop, idle_s)
 
     async def start(self, host: str, http_port: int = HTTP_PORT, ws_port: int = WS_PORT) -> tuple[int, int]:
         """Serve HTTP and WebSockets on their own ports, any path, and return the ports (0 asks for a free one)."""

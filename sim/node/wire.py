@@ -105,8 +105,9 @@ class _Protocol(web.RequestHandler):
 class _Server(web.Server):
     """aiohttp's server, making `_Protocol`s."""
 
-    def __init__(self, handler: Handler, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, handler: Handler, loop: asyncio.AbstractEventLoop, idle_s: float) -> None:
         super().__init__(handler, request_factory=self._request, loop=loop)
+        self._idle_s = idle_s
         self._own_loop = loop
         self._logger = _private_logger()
 
@@ -114,7 +115,7 @@ class _Server(web.Server):
         return _Protocol(
             self,
             loop=self._own_loop,
-            keepalive_timeout=IDLE_S,
+            keepalive_timeout=self._idle_s,
             tcp_keepalive=False,
             logger=self._logger,
             access_log=cast(logging.Logger, None),
@@ -144,8 +145,14 @@ class Wire:
     """
 
     def __init__(
-        self, desk: Desk, publisher: Publisher, overflowed: Callable[[int], None], loop: asyncio.AbstractEventLoop
+        self,
+        desk: Desk,
+        publisher: Publisher,
+        overflowed: Callable[[int], None],
+        loop: asyncio.AbstractEventLoop,
+        idle_s: float,
     ) -> None:
+        self._idle_s = idle_s
         self._desk = desk
         self._publisher = publisher
         self._overflowed = overflowed
@@ -154,7 +161,7 @@ class Wire:
 
     async def listen(self, host: str, port: int, *, http: bool, websocket: bool) -> int:
         """Serve HTTP, WebSockets or both at an address, any path, and return the port."""
-        protocols = _Server(self._handler(http, websocket), self._loop)
+        protocols = _Server(self._handler(http, websocket), self._loop, self._idle_s)
         server = await self._loop.create_server(protocols, host, port)
         self._servers.append((server, protocols))
         return port or int(server.sockets[0].getsockname()[1])

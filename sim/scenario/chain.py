@@ -58,6 +58,8 @@ class Chain(Strict):
 class Node(Strict):
     """A JSON-RPC server: node `a` is the host `node-a`, HTTP on port 8545, WebSocket on port 8546."""
 
+    keep_alive: Annotated[Duration, AfterValidator(positive)] = 120 * S
+    """How long an HTTP connection may be idle until the node closes it."""
     latency: DurationDraw = Constant(20 * MS)
     """Round trip between the bot and the node, drawn for each packet."""
     site: Name | None = None
@@ -65,7 +67,7 @@ class Node(Strict):
 
 
 class Host(Strict):
-    """Another name the bot may dial; exactly one of node, app and refuse."""
+    """Another name the bot may dial; exactly one of node, app, refuse and blackhole."""
 
     node: Name | None = None
     """The node that answers, on any path, http(s) and ws(s)."""
@@ -73,6 +75,8 @@ class Host(Strict):
     """An aiohttp or ASGI application of yours, on virtual time."""
     refuse: Literal[True] | None = None
     """Declared down: connections are refused."""
+    blackhole: Literal[True] | None = None
+    """Declared silent: nothing that is sent there is ever answered."""
     latency: DurationDraw | None = None
     """Round trip between the bot and the host; a node's own unless given."""
     site: Name | None = None

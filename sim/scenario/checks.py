@@ -11,9 +11,9 @@ from sim.scenario import references
 from sim.scenario.chain import DECIMALS, Contract
 from sim.scenario.costs import unknown_functions
 from sim.scenario.document import KEY, Document, Path
-from sim.scenario.faults import DisconnectFault, LatencyFault
 from sim.scenario.links import ANY, Behaviour, Ends, sites
 from sim.scenario.model import Scenario
+from sim.scenario.network_faults import At, DegradeFault, DnsFault
 from sim.scenario.source import Place, Problem, Source
 from sim.scenario.values import format_duration, suggestion
 
@@ -54,8 +54,12 @@ def _hosts(scenario: Scenario) -> Iterator[Finding]:
     servers = {f"node-{name}": name for name in scenario.nodes}
     for name, host in scenario.hosts.items():
         path: Path = ("hosts", name)
-        yield from _one_of({"node": host.node, "app": host.app, "refuse": host.refuse}, path)
+        yield from _one_of(
+            {"node": host.node, "app": host.app, "refuse": host.refuse, "blackhole": host.blackhole}, path
+        )
         yield from _known(host.node, scenario.nodes, "node", (*path, "node"))
+        if host.blackhole and host.site is not None:
+            yield (*path, "site", KEY), "a black hole stands at a site of its own"
         if name.lower() in servers:
             yield (*path, KEY), f"'{name}' is the host of node {servers[name.lower()]} already"
 
@@ -170,8 +174,18 @@ def _faults(scenario: Scenario) -> Iterator[Finding]:
         if fault.kind == "reorg" and fault.depth > scenario.chain.finalized_depth:
             limit = scenario.chain.finalized_depth
             yield (*path, "depth"), f"a reorg of {fault.depth} would undo finalized blocks ({limit} below the head)"
-        if isinstance(fault, DisconnectFault | LatencyFault):
+        if isinstance(fault, At):
+            yield from _one_of({"node": fault.node, "host": fault.host}, path)
             yield from _known(fault.node, scenario.nodes, "node", (*path, "node"))
+            yield from _known(fault.host, scenario.hosts, "host", (*path, "host"))
+        if isinstance(fault, Ends):
+            yield from _ends(fault, scenario, path)
+        if isinstance(fault, DegradeFault) and not fault.model_fields_set & set(Behaviour.model_fields):
+            yield path, f"changes nothing; give one of {', '.join(Behaviour.model_fields)}"
+        if isinstance(fault, DnsFault):
+            yield from _one_of({"answer": fault.answer, "to": fault.to}, path)
+            there = [*scenario.hosts, *(f"node-{name}" for name in scenario.nodes)]
+            yield from _known(fault.to, there, "host", (*path, "to"))
 
 
 def _bot(scenario: Scenario) -> Iterator[Finding]:

@@ -321,5 +321,7 @@ Key = Annotated[
 
 NAME_PATTERN = r"^[a-z0-9_-]+$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=64)]
+HOST_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?)*$"
+HostName = Annotated[str, Field(pattern=HOST_PATTERN, max_length=253)]
 ENTRY_PATTERN = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$"
 EntryPoint = Annotated[str, Field(pattern=ENTRY_PATTERN)]

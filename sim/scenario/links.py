@@ -43,6 +43,8 @@ class Behaviour(Strict):
     """Bits per second, shared by all connections on the way."""
     loss: Annotated[Share, AfterValidator(_share_below_one)] | None = None
     """Share of packets lost; TCP sends them again, which takes time."""
+    idle: Annotated[Duration, AfterValidator(positive)] | None = None
+    """A connection quiet for longer is forgotten on the way; a reset answers what is sent on it then."""
     retransmit: Annotated[Duration, AfterValidator(positive)] | None = None
     """TCP's first retransmission time-out, 200ms unless given; it doubles for the same packet."""
 

@@ -15,8 +15,8 @@ from sim.scenario.chain import FUNCTION_PATTERN
 from sim.scenario.complaint import complaints
 from sim.scenario.costs import FUNCTION_NAME_PATTERN
 from sim.scenario.document import Document
-from sim.scenario.fields import ENTRY_PATTERN, NAME_PATTERN
-from sim.scenario.model import HOST_PATTERN, Scenario
+from sim.scenario.fields import ENTRY_PATTERN, HOST_PATTERN, NAME_PATTERN
+from sim.scenario.model import Scenario
 from sim.scenario.overlay import apply_bot, apply_set, merge
 from sim.scenario.source import Place, Problem, Source, Text, refuse
 from sim.scenario.tree import Branch, Entry, Scalar, Tree, compose, is_null, plain

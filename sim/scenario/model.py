@@ -13,11 +13,9 @@ from sim.scenario.bot import Bot, Limits
 from sim.scenario.chain import PREDEPLOYED, Account, Chain, Contract, Host, Node, standard
 from sim.scenario.document import Document, Path
 from sim.scenario.faults import Faults
-from sim.scenario.fields import Count, Duration, Listed, Name, Strict, positive
+from sim.scenario.fields import Count, Duration, HostName, Listed, Name, Strict, positive
 from sim.scenario.links import Link
 from sim.scenario.market import Flow, Market, Rival
-
-HOST_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?)*$"
 
 
 class Rule(Strict):
@@ -74,7 +72,7 @@ class Scenario(Strict):
     """The chain itself."""
     nodes: Mapping[Name, Node] = {}
     """The JSON-RPC servers by name."""
-    hosts: Mapping[Annotated[str, Field(pattern=HOST_PATTERN, max_length=253)], Host] = {}
+    hosts: Mapping[HostName, Host] = {}
     """Other names the bot may dial."""
     links: Listed[Link] = ()
     """What lies between two sites, in each direction."""

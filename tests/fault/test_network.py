@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.fault.network import Disconnect, DisconnectSpec, LatencySpec, LatencySpike, Slowdowns
+from sim.fault.link import Switch, SwitchSpec
+from sim.fault.network import LatencySpec, LatencySpike, Slowdowns
 from sim.fault.schedule import When, schedule
 from sim.host.clock import NsEnvironment
 from sim.host.loop import ServingLoop, SimLoop
@@ -111,7 +112,8 @@ def test_a_spike_slows_the_wire_while_it_lasts(world: EchoWorld) -> None:
 
 def test_a_disconnect_resets_connections_and_new_ones_are_welcome(world: EchoWorld) -> None:
     """The open connection ends with a reset at the fault's instant; the next one works."""
-    fault = Disconnect(DisconnectSpec("drop", When(at_ns=(S,)), "a"), lambda: world.network.cut("node-a"))
+    spec = SwitchSpec("drop", "disconnect", When(at_ns=(S,)), "a")
+    fault = Switch(spec, lambda ordinal: {"connections": world.network.cut("node-a")}, lambda: None)
     schedule(world.env, [fault], world.streams, world.record.recorder, 10 * S)
 
     async def listen() -> int:

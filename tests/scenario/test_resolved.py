@@ -21,9 +21,11 @@ duration: 1m30s
 seed: 18446744073709551615
 chain: {id: 10, slot: 250ms, hardfork: cancun, base_fee: 1.5 gwei, gas_limit: 30_000_000}
 nodes:
-  a: {latency: {quantiles: {p0: 1ms, p50: 3ms, p99.9: 20ms}}}
+  a: {latency: {quantiles: {p0: 1ms, p50: 3ms, p99.9: 20ms}}, keep_alive: 30s}
   b: {latency: {samples: rtt.csv, column: ms}, site: far}
-hosts: {eth.example.com: {node: a, latency: 5ms}, t.example.com: {app: "fly:app", site: far}, r: {refuse: true}}
+hosts:
+  {eth.example.com: {node: a, latency: 5ms}, t.example.com: {app: "fly:app", site: far}, r: {refuse: true},
+   h: {blackhole: true}}
 links:
   - {between: [home, "*"], delay: {dist: uniform, low: 1ms, high: 2ms}, jitter: 1ms, correlation: 25%}
   - {from: home, to: node-a, bandwidth: 2.5 Mbit/s, loss: 0.5%, retransmit: 300ms}
@@ -41,6 +43,12 @@ market:
 faults:
   - {id: one, kind: reorg, at: 1s, every: 10s, depth: 2, deeper: 25%}
   - {id: two, kind: disconnect, rate: 3/h, node: a}
+  - {id: cut, kind: partition, at: 1s, duration: 5s, from: home, to: "*"}
+  - {id: worse, kind: degrade, at: 1s, duration: 5s, between: [home, far], loss: 1%, idle: 10s}
+  - {id: half, kind: half_open, at: 1s, host: t.example.com, answer: silence}
+  - {id: late, kind: slow_close, at: 1s, duration: 5s, node: b, by: 3s}
+  - {id: name, kind: dns, at: 1s, node: a, to: t.example.com}
+  - {id: some, kind: disconnect, at: 1s, host: eth.example.com, share: 50%, duration: 1s}
   - {id: three, kind: latency, at: [1s, 2s], duration: 100ms, node: b, factor: 2.5, extra: 1us}
 bot:
   script: fly.py

@@ -51,7 +51,7 @@ def test_every_form_of_value_satisfies_it() -> None:
         "nodes: {A: {}}",
         "nodes: {a: {latency: {dist: lognormal, median: 1ms}}}",
         "faults: [{id: x, kind: reorgg, at: 1s}]",
-        "faults: [{id: x, kind: disconnect, at: 1s}]",
+        "faults: [{id: x, kind: partition, at: 1s}]",
         "thresholds: {a: count==0}",
         "thresholds: {a: []}",
         "seed: -1",
