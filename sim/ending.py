@@ -46,15 +46,17 @@ def is_own_fault(error: Exception, in_world: bool, places: Places) -> bool:
     """Say whether *error* is the harness's and not the bot's, or that of an application on a host of the user's.
 
     Args:
-        in_world: whether the world's code was running, so that no line of the bot's on the stack is enough; otherwise
-            it must have been raised by a line of ours.
+        in_world: whether the world's code was running: then it is enough that no line of the bot's is on the stack,
+            but for a lost connection. On a loop of the bot it must be an assertion of ours.
     """
     codes = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
     steps = [index for index, code in enumerate(codes) if code is NsEnvironment.step.__code__]
     inside = codes[steps[-1] :] if steps else codes
     if any(places.of_code(code).origin == "bot" for code in inside):
         return False
-    return in_world or (bool(inside) and places.is_ours(inside[-1].co_filename))
+    if in_world:
+        return bool(steps) or not isinstance(error, OSError)
+    return isinstance(error, AssertionError) and bool(inside) and places.is_ours(inside[-1].co_filename)
 
 
 def mend(error: BaseException) -> str:

@@ -382,10 +382,10 @@ class SimLoop(Dialing):
         return super().get_task_factory()
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Tell the watch, then do what stock asyncio does; an assertion that failed may be one of the harness."""
+        """Tell of what may be a fault of ours, and tell the watch; then do what stock asyncio does."""
         error = context.get("exception")
-        if self.env.on_error is not None and isinstance(error, AssertionError):
-            self.env.on_error(error, False)
+        if self.env.on_error is not None and isinstance(error, Exception):
+            self.env.on_error(error, isinstance(self, ServingLoop))
         if self.watch is not None:
             self.watch.on_exception_context(self, context)
         super().call_exception_handler(context)
@@ -478,13 +478,6 @@ class ServingLoop(SimLoop):
         handle: events.Handle = super()._call_soon(callback, args, context)  # type: ignore[misc]
         self._wake()
         return handle
-
-    def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Tell that something of the world is broken, then do what every loop does; a lost connection is no fault."""
-        error = context.get("exception")
-        if self.env.on_error is not None and isinstance(error, Exception) and not isinstance(error, OSError):
-            self.env.on_error(error, True)
-        super().call_exception_handler(context)
 
     def call_at(
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
