@@ -19,7 +19,7 @@ BUILD  := $(BIN)/python sim/chain/contracts/build.py
 VYPER  := sim/chain/artifacts/ERC20Token.json build/contracts/Executor.json
 ARGS   ?=
 
-.PHONY: help setup demo test lint types imports format bench proof boundary wheel lock clean
+.PHONY: help setup demo test lint types imports format bench peers proof boundary wheel lock clean
 
 help:  ## say what there is
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,11 @@ format: setup  ## write the format and the safe fixes
 
 bench: setup  ## measure; prints the figures that stand in docs/benchmarks.md
 	$(BIN)/python -m tests.bench --markdown $(ARGS)
+
+peers:  ## measure other simulators' loops beside ours, in build/peers; most need PYTHON=python3.12 or newer
+	$(MAKE) setup VENV=build/peers PYTHON="$(PYTHON)"
+	.ci/install-locked build/peers/bin/python requirements-peers.lock $(CACHE)/wheels
+	PYTHONHASHSEED=0 build/peers/bin/python -m tests.bench --markdown $(ARGS) peers
 
 proof: setup  ## the long proofs in full; writes their table to docs/proof.md (an hour on two cores)
 	$(BIN)/python -m tests.proof --full --write docs/proof.md $(ARGS)

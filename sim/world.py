@@ -35,9 +35,9 @@ from sim.fault.clock import ClockStep, ClockStepSpec, WallClock
 from sim.fault.schedule import Fault, When, schedule, select, stream_name
 from sim.geography import NetworkFaults, settle
 from sim.host.clock import NsEnvironment
-from sim.host.loop import ServingLoop
 from sim.host.machine import Machine
 from sim.host.net import Network
+from sim.host.serving import ServingLoop
 from sim.ledger import SUBJECT, Ledger, Token
 from sim.market.flow import Flow, FlowSpec
 from sim.market.place import MarketPlace

@@ -43,7 +43,7 @@ def test_an_artefact_says_where_it_is_from(name: str) -> None:
     assert len(bytes.fromhex(artefact["deployedBytecode"]["object"].removeprefix("0x"))) > 1000
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-node.lock"])
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-node.lock", "requirements-peers.lock"])
 def test_every_locked_package_has_hashes(lock: str) -> None:
     """Each entry of a lock file is one exact version, with the hashes of its archives."""
     entries = re.split(r"\n(?=[a-z])", (ROOT / lock).read_text())[1:]
@@ -59,7 +59,9 @@ def test_the_lock_serves_the_declared_ranges() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     groups = [line for group in project["dependency-groups"].values() for line in group if isinstance(line, str)]
     wanted = {re.split(r"[\[<>=!~; ]", line)[0] for line in project["project"]["dependencies"] + groups}
-    locked = "\n".join((ROOT / name).read_text() for name in ("requirements.lock", "requirements-node.lock"))
+    locked = "\n".join(
+        (ROOT / name).read_text() for name in ("requirements.lock", "requirements-node.lock", "requirements-peers.lock")
+    )
 
     missing = {name for name in wanted if f"\n{name.replace('.', '-')}==" not in locked}
 

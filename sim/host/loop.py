@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextvars import Context
 from heapq import heapify, heappop
 from types import FunctionType
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from sim.host import machine as machines
 from sim.host import spin as spins
@@ -59,6 +59,8 @@ class SimLoop(Dialing):
         network: what its connections go through.
         signals: the process's signal dispositions, for a loop of the bot.
     """
+
+    of_world: ClassVar[bool] = False
 
     # Slots because an object with more than 30 attributes in its dictionary is slower to read, stock's included.
     __slots__ = (
@@ -217,8 +219,7 @@ class SimLoop(Dialing):
         self._pump_at = (t_ns, self.env.at(t_ns, self._pump, priority=LOOP))
 
     def _due_ns(self, when: float) -> int:
-        whole, fraction = divmod(when, 1.0)
-        return int(whole) * 1_000_000_000 + round(fraction * 1e9) - self._base_ns
+        return round(when * 1e9) - self._base_ns
 
     def _next_timer(self) -> asyncio.TimerHandle | None:
         """Return the earliest timer that is not cancelled.
@@ -244,9 +245,18 @@ class SimLoop(Dialing):
                     heappop(scheduled)._scheduled = False
         return scheduled[0] if scheduled else None
 
-    def _timer_due(self) -> bool:
+    def _come_to_timer(self) -> bool:
+        """Say whether a timer is due; the clock is moved to the next one if nothing else happens before."""
         timer = self._next_timer() if self._scheduled else None
-        return timer is not None and self._due_ns(timer._when) <= self.env._now
+        if timer is None:
+            return False
+        env, due_ns = self.env, self._due_ns(timer._when)
+        if due_ns > env._now:
+            queue = env._queue
+            if queue and due_ns >= queue[0][0]:
+                return False
+            env._now = due_ns
+        return True
 
     # Turning ----------------------------------------------------------------------------------------------------
 
@@ -275,7 +285,7 @@ class SimLoop(Dialing):
         self._pumping = True
         end_ns = env._now
         try:
-            while self._ready or self._stopping or self._timer_due():
+            while self._ready or self._stopping or self._come_to_timer():
                 self._run_once()
                 end_ns = env._now + machine.debt_ns + iteration_ns + self._turn_handles * handle_ns
                 machine.debt_ns = 0
@@ -385,7 +395,7 @@ class SimLoop(Dialing):
         """Tell of what may be a fault of ours, and tell the watch; then do what stock asyncio does."""
         error = context.get("exception")
         if self.env.on_error is not None and isinstance(error, Exception):
-            self.env.on_error(error, isinstance(self, ServingLoop))
+            self.env.on_error(error, self.of_world)
         if self.watch is not None:
             self.watch.on_exception_context(self, context)
         super().call_exception_handler(context)
@@ -458,41 +468,3 @@ class SimLoop(Dialing):
         super().close()
         if self.signals is not None:
             self.signals.forget(self)
-
-
-class ServingLoop(SimLoop):
-    """A loop of the world: from `start_serving` on it runs whenever the environment does, and nobody runs it.
-
-    World code may call it from outside its turns, so whatever is scheduled wakes it.
-    """
-
-    def start_serving(self) -> None:
-        """Begin. Its turns are not hashed: what they do to the bot is bytes on the wire, which are."""
-        self.tracing = False
-        self._running = True
-        self._rearm()
-
-    def _call_soon(
-        self, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None
-    ) -> events.Handle:
-        handle: events.Handle = super()._call_soon(callback, args, context)  # type: ignore[misc]
-        self._wake()
-        return handle
-
-    def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> asyncio.TimerHandle:
-        """Schedule *callback* at *when* on this loop's clock, as stock asyncio does."""
-        timer = super().call_at(when, callback, *args, context=context)
-        if not self._pumping:
-            self._rearm()
-        return timer
-
-    def _turn_until_idle(self) -> None:
-        """Keep async generators of the world apart from the bot's, whose loop may be running on this thread."""
-        hooks = sys.get_asyncgen_hooks()
-        sys.set_asyncgen_hooks(firstiter=self._asyncgen_firstiter_hook, finalizer=self._asyncgen_finalizer_hook)
-        try:
-            super()._turn_until_idle()
-        finally:
-            sys.set_asyncgen_hooks(*hooks)

@@ -16,9 +16,10 @@ from typing import Any, NoReturn, cast
 
 from sim.host.boundary import fence, refuse
 from sim.host.clock import NsEnvironment
-from sim.host.loop import ServingLoop, SimLoop
+from sim.host.loop import SimLoop
 from sim.host.machine import Machine
 from sim.host.net import RESOLVE_NS, Listener, Network
+from sim.host.serving import ServingLoop
 from sim.host.takeover import REFUSED, replace_all_aliases, take_over
 from sim.host.threads import Baton, Waiter
 from sim.host.transport import SimTransport

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from tests.bench import client, flight, loop, swaps, threads
+from tests.bench import client, flight, loop, peers, swaps, threads
 from tests.bench.table import Effort, Table
 
 BENCHMARKS: Final[Mapping[str, Callable[[Effort], list[Table]]]] = MappingProxyType(
@@ -20,6 +20,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[Effort], list[Table]]]] = MappingProxyT
         "swaps": swaps.measure,
         "flight": flight.measure,
         "threads": threads.measure,
+        "peers": peers.measure,
     }
 )
 WHOLE: Final = Effort()

@@ -25,11 +25,16 @@ ON: Final[Mapping[str, Target]] = MappingProxyType({"ring": Target("<=", 1.3), "
 
 
 class Program:
-    """Callbacks that keep a loop busy until *steps* of them have run."""
+    """Callbacks that keep a loop busy until *steps* of them have run.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, steps: int) -> None:
+    Args:
+        over: called when they have.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, steps: int, over: Callable[[], object]) -> None:
         self.loop = loop
         self.left = steps
+        self.over = over
 
     def ring(self) -> None:
         """One callback a turn. Two take turns, because equal turns without an effect are a spin, which is skipped."""
@@ -40,14 +45,14 @@ class Program:
             if self.left > 0:
                 loop.call_soon(pong)
             else:
-                loop.stop()
+                self.over()
 
         def pong() -> None:
             self.left -= 1
             if self.left > 0:
                 loop.call_soon(ping)
             else:
-                loop.stop()
+                self.over()
 
         loop.call_soon(ping)
 
@@ -60,7 +65,7 @@ class Program:
             if self.left > 0:
                 loop.call_soon(again)
             else:
-                loop.stop()
+                self.over()
 
         for _ in range(WIDTH):
             loop.call_soon(again)
@@ -74,7 +79,7 @@ class Program:
             if self.left > 0:
                 loop.call_at(loop.time(), again)
             else:
-                loop.stop()
+                self.over()
 
         for _ in range(TIMERS):
             loop.call_at(loop.time(), again)
@@ -87,7 +92,7 @@ class Program:
             while self.left > 0:
                 self.left -= 1
                 await asyncio.sleep(0)
-            loop.stop()
+            self.over()
 
         self.running = [loop.create_task(again()) for _ in range(WIDTH)]
 
@@ -113,7 +118,7 @@ def sim_loop(tracing: bool) -> SimLoop:
 
 def step_us(loop: asyncio.AbstractEventLoop, start: Callable[[Program], None], steps: int) -> float:
     """Return the processor time of one callback, in microseconds: neither loop ever waits."""
-    program = Program(loop, steps)
+    program = Program(loop, steps, loop.stop)
     start(program)
     began_s = thread_time()
     loop.run_forever()

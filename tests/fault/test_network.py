@@ -14,9 +14,10 @@ from sim.fault.link import Switch, SwitchSpec
 from sim.fault.network import LatencySpec, LatencySpike, Slowdowns
 from sim.fault.schedule import When, schedule
 from sim.host.clock import NsEnvironment
-from sim.host.loop import ServingLoop, SimLoop
+from sim.host.loop import SimLoop
 from sim.host.machine import Machine
 from sim.host.net import Network, Site
+from sim.host.serving import ServingLoop
 from sim.rng import Stream, Streams
 from sim.units import MS, S
 from tests.fault.records import MemoryRecord

@@ -48,8 +48,9 @@ def main(row: str, seed: int) -> None:
 
     from sim.host import boundary, wallclock
     from sim.host import machine as machines
-    from sim.host.loop import ServingLoop, SimLoop
+    from sim.host.loop import SimLoop
     from sim.host.net import Network
+    from sim.host.serving import ServingLoop
     from sim.host.thirdparty import take_over_aiodns
 
     take_over_aiodns(aiodns, SimLoop, print)

@@ -29,7 +29,8 @@ threads.install(baton)
 
 import asyncio, json, os, signal, threading, time
 from sim.host import boundary, machine as machines, ownership, signals, thirdparty
-from sim.host.loop import ServingLoop, SimLoop
+from sim.host.loop import SimLoop
+from sim.host.serving import ServingLoop
 from sim.host.modules import HiddenModules
 from sim.host.net import Network
 from sim.units import MS

@@ -16,9 +16,10 @@ import pytest
 
 from sim.host.charge import Charges
 from sim.host.clock import NsEnvironment
-from sim.host.loop import ServingLoop, SimLoop
+from sim.host.loop import SimLoop
 from sim.host.machine import Machine
 from sim.host.net import Network
+from sim.host.serving import ServingLoop
 from sim.rng import Stream, Streams
 from sim.units import MS, US
 

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from sim.host.clock import NsEnvironment
-from sim.host.loop import ServingLoop, SimLoop
+from sim.host.loop import SimLoop
 from sim.host.machine import FREE, CostModel, Machine
+from sim.host.serving import ServingLoop
 from sim.units import MS, S
 
 

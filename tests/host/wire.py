@@ -7,9 +7,10 @@ from collections.abc import Coroutine
 from typing import Any
 
 from sim.host.clock import NsEnvironment
-from sim.host.loop import ServingLoop, SimLoop
+from sim.host.loop import SimLoop
 from sim.host.machine import FREE, CostModel, Machine
 from sim.host.net import Network
+from sim.host.serving import ServingLoop
 from sim.rng import Stream, Streams
 from sim.units import MS
 

@@ -7,9 +7,10 @@ import aiohttp
 from aiohttp.resolver import ThreadedResolver
 
 from sim.host.clock import NsEnvironment
-from sim.host.loop import ServingLoop, SimLoop
+from sim.host.loop import SimLoop
 from sim.host.machine import Machine
 from sim.host.net import Network
+from sim.host.serving import ServingLoop
 from sim.node.node import Node
 from sim.node.view import NodeView
 from sim.rng import Stream, Streams
