@@ -141,7 +141,7 @@ def first_sentence(function: Callable[..., Any]) -> str:
 def libraries() -> Iterator[tuple[str, str, str]]:
     """Yield the libraries that are taken over when they are imported."""
     for name, hook in thirdparty.HOOKS.items():
-        yield f"{name} (when it is imported)", first_sentence(hook), thirdparty.__name__
+        yield f"{name} (when it is imported)", first_sentence(hook), hook.__module__
 
 
 def _rows(rows: Iterable[tuple[str, str, str]]) -> str:

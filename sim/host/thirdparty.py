@@ -1,4 +1,4 @@
-"""Libraries that reach past asyncio, taken over when they are imported: aiodns (a resolver) and uvloop (a loop)."""
+"""What reaches past asyncio, taken over when it is imported: aiodns (resolver), uvloop (loop), pools of processes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import socket
 from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
 from typing import Any
+
+from sim.host.processes import refuse_processes, take_over_process_pool, take_over_thread_pool
 
 ARES_NOT_FOUND, ARES_TIMEOUT = 4, 12
 """c-ares's numbers for a name that does not exist and a resolver that does not answer."""
@@ -101,6 +103,9 @@ def take_over_uvloop(module: ModuleType, loop_class: LoopClass, say: Say) -> Non
 
 HOOKS: dict[str, TakeOver] = {
     "aiodns": take_over_aiodns,
+    "concurrent.futures.process": take_over_process_pool,
+    "multiprocessing.process": refuse_processes,
+    "multiprocessing.pool": take_over_thread_pool,
     "uvloop": take_over_uvloop,
 }
 """Who takes a library over, by the name of its module."""

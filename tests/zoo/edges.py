@@ -9,6 +9,7 @@ import asyncio
 import ctypes
 import importlib
 import json
+import multiprocessing
 import os
 import select
 import signal
@@ -63,6 +64,7 @@ DOORS = {
     "os.forkpty": lambda: os.forkpty()[0] or os._exit(0),
     "os.exec": lambda: os.execv(TRUE, [TRUE]),
     "os.posix_spawn": lambda: os.posix_spawn(TRUE, [TRUE], {}),
+    "multiprocessing.Process.start": lambda: multiprocessing.Process(target=print).start(),
     "_posixsubprocess.fork_exec": lambda: _posixsubprocess.fork_exec(),
     "loop.create_connection(sock=...) unconnected": on_loop(
         "create_connection", asyncio.Protocol, sock=socket.socket()
