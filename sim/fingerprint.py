@@ -15,7 +15,6 @@ from typing import Any
 from sim import __version__
 from sim.scenario import Scenario, world_hash
 
-LEVEL = "L0"
 ADDR_NO_RANDOMIZE = 0x0040000
 _TREE_FILES_MAX = 20_000
 _SKIPPED = frozenset({"__pycache__", "node_modules", "runs", "build", "dist", "site-packages"})
@@ -28,13 +27,25 @@ def fingerprint(scenario: Scenario, engine: str, aslr_off: bool) -> dict[str, An
             "windtunnel": __version__,
             "python": platform.python_version(),
             "engine": engine,
-            "level": LEVEL,
+            "level": level(scenario),
             "scenario": world_hash(scenario),
             "lock": lock_hash(),
             "aslr": "off" if aslr_off else "on",
         },
         "subject": {"tree": tree_hash(scenario), "dependencies": dependencies_hash()},
     }
+
+
+def level(scenario: Scenario) -> str:
+    """Return the freedom that a run of *scenario* takes: L0 is asyncio's own order, and sets' order of creation."""
+    return "L2" if scenario.bot is not None and scenario.bot.set_order else "L0"
+
+
+def hash_seed(scenario: Scenario, seed: int) -> int:
+    """Return the seed of hashes of texts, which decides the order of sets of them."""
+    set_order = scenario.bot.set_order if scenario.bot is not None else 0
+    text = f"{seed} {set_order}" if set_order else str(seed)
+    return int.from_bytes(blake2b(text.encode(), digest_size=4).digest(), "big")
 
 
 def subject8(print_: dict[str, Any]) -> str:

@@ -83,6 +83,7 @@ class Flight:
         assert job.scenario.bot is not None, "a flight needs a bot"
         self.bot = job.scenario.bot
         drift = self.bot.clock.drift
+        machine.set_order = self.bot.set_order
         machine.set_wall(self.bot.clock.offset, (drift.numerator, drift.denominator))
         self.charges = Charges(self.bot.cpu, machine, streams)
         self.recorder = Recorder((self.folder / "record.jsonl.zst").open("wb"), lambda: self.env.now)
@@ -207,7 +208,9 @@ class Flight:
         self.profile = CpuProfile(places.is_bots) if self.job.profile else None
         if self.profile is not None:
             self.charges.instruments.append(self.profile)
-        self.findings = Findings(self.recorder, lambda: self.env.now, self.redactor.text)
+        self.findings = Findings(
+            self.recorder, lambda: self.env.now, self.redactor.text, self.job.header["fingerprint"]["world"]["level"]
+        )
         self.tasks = TaskProbe(self.recorder)
         self.locks = LockProbe(self.recorder, self.findings, self.places)
         self.leaks = LeakProbe(self.findings, self.places, self.tasks, self.locks, self.network)
@@ -249,7 +252,7 @@ class Flight:
         """The bot made a loop."""
         if isinstance(loop, TracedLoop) and self.turns is not None:
             loop.turn_trace = self.turns
-        loop._asyncgens = identity.OrderedGenerators()  # type: ignore[attr-defined]
+        loop._asyncgens = identity.OrderedGenerators(self.bot.set_order)  # type: ignore[attr-defined]
         loop.watched = self.job.probes
         loop.watch = self if self.job.probes else None
         self.loops.append(loop)

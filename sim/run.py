@@ -15,7 +15,6 @@ import sysconfig
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ import zstandard
 from sim import __version__, folder
 from sim.chain.start_cache import cache_folder
 from sim.errors import ScenarioError, UsageError, WindtunnelError
-from sim.fingerprint import fingerprint, fix_addresses, lock_hash
+from sim.fingerprint import fingerprint, fix_addresses, hash_seed, level, lock_hash
 from sim.host.clock import HELD, SEEN, STOPS
 from sim.host.output import Redactor
 from sim.job import KEYS_AT, SHARED_BYTES, Job
@@ -154,6 +153,7 @@ def _job(order: Order, part: Path, print_: dict[str, Any]) -> Job:
         "epoch_s": scenario.chain.epoch,
         "slot_ns": scenario.chain.slot,
         "fingerprint": print_,
+        "hash_seed": hash_seed(scenario, order.seed),
         "thresholds": [
             {
                 "metric": each.metric,
@@ -209,7 +209,6 @@ class _Child:
             passed.append(os.open(order.terminal, os.O_RDWR | os.O_NOCTTY))
             self._job = job = replace(job, terminal=passed[-1])
         seed, epoch_s = order.seed, order.scenario.chain.epoch
-        hash_seed = int.from_bytes(blake2b(str(seed).encode(), digest_size=4).digest(), "big")
         self.stderr = (Path(job.folder) / "harness.log").open("wb")
         self.process = subprocess.Popen(  # noqa: S603 (our own interpreter, our own words)
             [
@@ -225,7 +224,7 @@ class _Child:
             stdout=self.stderr,
             stderr=None if job.echo else self.stderr,
             cwd=job.folder,
-            env={**_environment(hash_seed), **dict(order.surroundings)},
+            env={**_environment(hash_seed(order.scenario, seed)), **dict(order.surroundings)},
             pass_fds=passed,
             start_new_session=True,
         )
@@ -324,7 +323,7 @@ class _Child:
         kind = "crash" if reason == "crash" else "stall"
         finding = {
             "id": f"{kind}-{reason}", "kind": kind, "title": title, "where": self._place_in(stack), "at_ns": at_ns,
-            "level": "L0",
+            "level": level(self._order.scenario),
             "gating": True, "origin": "bot", "detail": {"stack": stack, "reproducible": False},
         }  # fmt: skip
         lines = []
@@ -361,9 +360,9 @@ def _ended_within(process: subprocess.Popen[bytes], wait_s: float) -> bool:
     return True
 
 
-def _environment(hash_seed: int) -> dict[str, str]:
+def _environment(seed_of_hashes: int) -> dict[str, str]:
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-    return {**kept, "PYTHONHASHSEED": str(hash_seed), "TZ": "UTC", "LANG": "C.UTF-8"}
+    return {**kept, "PYTHONHASHSEED": str(seed_of_hashes), "TZ": "UTC", "LANG": "C.UTF-8"}
 
 
 def _rss_bytes(pid: int) -> int:

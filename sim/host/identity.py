@@ -3,7 +3,7 @@
 An object without a hash of its own is hashed by its address, and addresses depend on the length of a path or the size
 of the environment even where the kernel does not randomise them. Tasks and futures hash by sequence
 (`sim/host/tasks.py`); what else asyncio and `concurrent.futures` iterate in address order is put in order here.
-Insertion order is one of the orders that the stock interpreter may show.
+Insertion order is one of the orders that the stock interpreter may show; `bot.set_order` chooses among the others.
 """
 
 from __future__ import annotations
@@ -16,21 +16,44 @@ from typing import Any
 from weakref import ref
 
 from sim.host.takeover import note, take_over
+from sim.host.tasks import spread
 
 _numbers = count(1)
 
 
-def install() -> None:
-    """Take over, in this process and for good."""
+def install(set_order: int = 0) -> None:
+    """Take over, in this process and for good.
+
+    Args:
+        set_order: which order; 0 is that of insertion.
+    """
+
+    def number_of(thread: threading.Thread) -> int:
+        return spread(_number_of(thread), set_order)
+
+    def unique(items: Iterable[Any] = ()) -> Collection[Any]:
+        return in_order(items, set_order)
+
     asyncio.tasks.set = unique  # type: ignore[attr-defined]  # shadows the builtin for `as_completed` and `wait`
     note(asyncio.tasks, "set", unique, "keeps the order of coroutines in `as_completed` and `wait`", __name__)
-    take_over([(threading.Thread, "__hash__", _number_of, "is a number by order of creation")])
+    take_over([(threading.Thread, "__hash__", number_of, "is a number by order of creation")])
 
 
-def unique(items: Iterable[Any] = ()) -> Collection[Any]:
-    """Return `set(items)`; where coroutines are among them, something that iterates in the order they came in."""
+def in_order(items: Iterable[Any] = (), set_order: int = 0) -> Collection[Any]:
+    """Return `set(items)`; where coroutines are among them, something that iterates in the order they came in.
+
+    Args:
+        set_order: which order instead, if not 0.
+    """
     found = dict.fromkeys(items)
-    return found if any(asyncio.iscoroutine(item) for item in found) else set(found)
+    if not any(asyncio.iscoroutine(item) for item in found):
+        return set(found)
+    return dict.fromkeys(_permuted(list(found), set_order))
+
+
+def _permuted(items: list[Any], set_order: int) -> list[Any]:
+    """Return *items* in the explored order, or as they are."""
+    return [items[n] for n in sorted(range(len(items)), key=lambda n: spread(n + 1, set_order))]
 
 
 def _number_of(thread: threading.Thread) -> int:
@@ -42,10 +65,15 @@ def _number_of(thread: threading.Thread) -> int:
 
 
 class OrderedGenerators:
-    """What a loop keeps its asynchronous generators in: a weak set that iterates in the order of their first step."""
+    """What a loop keeps its asynchronous generators in: a weak set that iterates in the order of their first step.
 
-    def __init__(self) -> None:
+    Args:
+        set_order: which order instead, if not 0.
+    """
+
+    def __init__(self, set_order: int = 0) -> None:
         self._refs: dict[int, ref[Any]] = {}
+        self._set_order = set_order
 
     def add(self, generator: Any) -> None:
         """Keep a weak reference."""
@@ -68,7 +96,7 @@ class OrderedGenerators:
         return sum(generator is not None for generator in self._alive())
 
     def __iter__(self) -> Iterator[Any]:
-        return iter([generator for generator in self._alive() if generator is not None])
+        return iter(_permuted([generator for generator in self._alive() if generator is not None], self._set_order))
 
     def _alive(self) -> list[Any]:
         return [each() for each in self._refs.values()]

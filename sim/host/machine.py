@@ -54,7 +54,7 @@ class Machine:
 
     __slots__ = (
         "_wall_drift", "_wall_offset_ns", "baton", "cost", "debt_ns", "env", "epoch_ns", "monotonic_base_ns", "resting",
-        "site",
+        "set_order", "site",
     )  # fmt: skip
 
     def __init__(
@@ -72,6 +72,7 @@ class Machine:
         self.monotonic_base_ns = monotonic_base_ns
         self.cost = cost
         self.debt_ns = 0
+        self.set_order = 0  # which order sets of tasks are gone through, of those that memory might give
         self._wall_offset_ns = 0
         self._wall_drift: tuple[int, int] = (0, 1)
         self.baton: Baton | None = None  # whoever hands out the right to run sets it

@@ -29,7 +29,7 @@ def own(baton: Baton, network: Network, desk: SignalDesk) -> SocketDesk:
     polling.install(kernel)
     tls.install()
     boundary.install()
-    identity.install()
+    identity.install(baton.machine.set_order)
     return kernel
 
 

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 
 from sim.scenario.costs import TABLE, TABLE_SCHEMA, FunctionName
 from sim.scenario.fields import (
+    Count,
     Duration,
     DurationDraw,
     EntryPoint,
@@ -84,6 +85,8 @@ class Bot(Strict):
     """Virtual time that each call of a function takes, by `module:function`; or the path of such a table."""
     clock: Clock = Clock()
     """The wall clock of its computer."""
+    set_order: Annotated[int, Count(0, 2**32 - 1)] = 0
+    """Which of the orders that memory might give to sets of tasks and of texts; 0 is that of creation."""
     site: Name | None = None
     """Where its computer stands, for links; `bot` unless given."""
 

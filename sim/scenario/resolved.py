@@ -51,7 +51,8 @@ def secrets(scenario: Scenario) -> tuple[str, ...]:
 def world_hash(scenario: Scenario) -> str:
     """Return the hash of what *scenario* says about the world: not its bot, seed, limits, thresholds and id.
 
-    What the bot's computer is like belongs to the world: its clock, and the CPU time that the bot's functions take.
+    What the bot's computer is like belongs to the world: its clock, its site, the order of its sets, and the CPU time
+    that the bot's functions take.
 
     Files enter by their content, so the hash is the same in another checkout.
     """
@@ -63,7 +64,9 @@ def world_hash(scenario: Scenario) -> str:
 
 
 def _machine(bot: Bot) -> dict[str, Any]:
-    return bot.model_dump(mode="json", include={"cpu", "clock"}, exclude_defaults=True, context={"files": "content"})
+    return bot.model_dump(
+        mode="json", include={"cpu", "clock", "set_order", "site"}, exclude_defaults=True, context={"files": "content"}
+    )
 
 
 def _masked(value: Any, hidden: tuple[str, ...]) -> Any:
