@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import ssl
 from asyncio import base_events, coroutines, events, futures
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -12,14 +13,19 @@ from weakref import WeakKeyDictionary
 
 from sim.errors import BoundaryError
 from sim.host.boundary import fence, refuse
+from sim.host.datagram import bind
 from sim.host.link import RETRANSMIT_NS, RETRIES_MAX
 from sim.host.machine import Machine
 from sim.host.net import RESOLVE_NS, Listener, Network, Site
 from sim.host.signals import SignalDesk
+from sim.host.transport import SimTransport
 from sim.units import S
 
 if TYPE_CHECKING:  # SimLoop is built from this class
     pass
+
+START_TLS = 3
+"""Stands where the sides 0 and 1 stand in the key of a connection's draws; 2 is a blocking socket's handshake."""
 
 SYN_RETRY_NS = 1 * S
 SYN_RETRIES = 6
@@ -29,6 +35,7 @@ Source:
     RFC 6298, section 2; Linux, `net.ipv4.tcp_syn_retries`.
 """
 _FOREIGN_SOCKET = fence("loop.create_connection(sock=...) unconnected", "connect the socket with loop.sock_connect")
+_DATAGRAM_SOCKET = fence("loop.create_datagram_endpoint(sock=...)", "pass local_addr and remote_addr")
 _SERVER_SOCKET = fence("loop.create_server(sock=...)", "pass host and port")
 
 _dialled: WeakKeyDictionary[socket.socket, tuple[Site, int, int]] = WeakKeyDictionary()
@@ -64,6 +71,19 @@ class TlsSession:
     def getpeercert(self, binary_form: bool = False) -> dict[str, Any] | bytes:
         """Return an empty certificate: none is exchanged."""
         return b"" if binary_form else {}
+
+
+def _tls_extra(context: Any, hostname: str | None, server_side: bool = False) -> dict[str, Any]:
+    """Return what `get_extra_info` answers on a connection with modelled TLS."""
+    session = TlsSession(context, hostname)
+    session.server_side = server_side
+    return {
+        "ssl_object": session,
+        "sslcontext": context,
+        "peercert": {},
+        "cipher": session.cipher(),
+        "compression": None,
+    }
 
 
 class BoundSocket:
@@ -199,19 +219,85 @@ class Dialing(base_events.BaseEventLoop):
         extra: dict[str, Any] = {}
         if ssl:
             await self._exchange(site, -attempt, 1)
-            session = TlsSession(ssl if ssl is not True else None, server_hostname or host)
-            extra = {
-                "ssl_object": session,
-                "sslcontext": session.context,
-                "peercert": {},
-                "cipher": session.cipher(),
-                "compression": None,
-            }
+            extra = _tls_extra(ssl if ssl is not True else None, server_hostname or host)
         transport = network.open(self, site, number, extra)  # type: ignore[arg-type]
         if transport is None:
             raise ConnectionRefusedError(111, f"Connect call failed {(site.ip, number)!r}")
         protocol = protocol_factory()
         transport.set_protocol(protocol)
+        waiter = self.create_future()
+        self.call_soon(protocol.connection_made, transport)
+        self.call_soon(futures._set_result_unless_cancelled, waiter, None)
+        try:
+            await waiter
+        except BaseException:
+            transport.close()
+            raise
+        return transport, protocol
+
+    async def start_tls(
+        self,
+        transport: Any,
+        protocol: Any,
+        sslcontext: Any,
+        *,
+        server_side: bool = False,
+        server_hostname: str | None = None,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+    ) -> Any:
+        """Shake hands over an open connection, as STARTTLS and proxies do; the stream stays plaintext.
+
+        Returns:
+            The same transport, which delivers to *protocol* from now on.
+        """
+        if not isinstance(sslcontext, ssl.SSLContext):
+            raise TypeError(f"sslcontext is expected to be an instance of ssl.SSLContext, got {sslcontext!r}")
+        if not isinstance(transport, SimTransport):
+            raise TypeError(f"transport {transport!r} is not supported by start_tls()")
+        connection = transport.connection
+        transport.pause_reading()
+        waiting = self._exchange(connection.far, connection.ordinal, START_TLS)
+        try:
+            await asyncio.wait_for(waiting, ssl_handshake_timeout)
+        except TimeoutError:
+            transport.abort()
+            raise ConnectionAbortedError(
+                "SSL handshake is taking longer than expected: aborting the connection"
+            ) from None
+        if transport.is_closing():
+            raise ConnectionResetError("the connection was lost during the handshake")
+        transport._extra.update(_tls_extra(sslcontext, server_hostname, server_side))
+        transport.set_protocol(protocol)
+        transport.resume_reading()
+        return transport
+
+    async def create_datagram_endpoint(
+        self,
+        protocol_factory: Callable[[], Any],
+        local_addr: Any = None,
+        remote_addr: Any = None,
+        *,
+        family: int = 0,
+        proto: int = 0,
+        flags: int = 0,
+        reuse_port: bool | None = None,
+        allow_broadcast: bool | None = None,
+        sock: socket.socket | None = None,
+    ) -> tuple[asyncio.DatagramTransport, Any]:
+        """Open a UDP port on the loop's own host (the bot) or a simulated one (the world)."""
+        if sock is not None:
+            refuse(_DATAGRAM_SOCKET)
+        if local_addr is None and remote_addr is None and family == 0:
+            raise ValueError("unexpected address family")
+        if family not in (0, socket.AF_INET):
+            raise OSError(97, "Address family not supported by protocol")
+        network, peer = self._wire(), None
+        if remote_addr is not None:
+            await self._wait_ns(network.resolving_ns(remote_addr[0]))
+            peer = (network.resolve(remote_addr[0], self.machine.site), int(remote_addr[1]))
+        protocol = protocol_factory()
+        transport = bind(self, network, local_addr, peer, protocol)  # type: ignore[arg-type]
         waiter = self.create_future()
         self.call_soon(protocol.connection_made, transport)
         self.call_soon(futures._set_result_unless_cancelled, waiter, None)
@@ -302,8 +388,6 @@ REFUSED = (
     "sock_accept",
     "sock_sendfile",
     "sendfile",
-    "start_tls",
-    "create_datagram_endpoint",
     "create_unix_connection",
     "create_unix_server",
     "connect_accepted_socket",

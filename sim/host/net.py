@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from asyncio import base_events
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -65,7 +65,8 @@ class Site:
         refusing: the faults that let it refuse connections at present.
         late_closes: by fault, how late the ends of its streams are at present.
         answers: by fault, what the resolver says of its name at present; the last one counts.
-        attempts, opened: handshakes begun and connections made here; chance is keyed by them, host by host.
+        attempts, opened, endpoints: handshakes begun, connections made, datagram ports that sent here; they key the
+            chance, host by host.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Site:
     answers: dict[str, Answer] = field(default_factory=dict)
     attempts: int = 0
     opened: int = 0
+    endpoints: int = 0
 
 
 @dataclass(slots=True)
@@ -108,6 +110,7 @@ class Network:
         self.by_ip: dict[str, Site] = {}
         self.listeners: dict[tuple[str, int], Listener] = {}
         self.connections: dict[int, Connection] = {}
+        self.datagram_ports: dict[tuple[str, int], Any] = {}
         self.trace = 0
         self.on_unknown: Callable[[str], None] = lambda host: None
         self._stream = streams.stream("net.latency")
@@ -206,8 +209,12 @@ class Network:
 
     def lines(self, near: str, far: Site) -> tuple[Line, Line]:
         """Return the way from the host *near* to *far*, and the way back."""
-        here = self.sites[near].where
-        return self.links.line(here, far.where), self.links.line(far.where, here)
+        here = self.sites[near]
+        return self.line(here, far), self.line(far, here)
+
+    def line(self, source: Site, target: Site) -> Line:
+        """Return the way from one host to another."""
+        return self.links.line(source.where, target.where)
 
     def delay_ns(self, line: Line, far: Site, *key: int) -> int:
         """Draw the time of one packet on *line*; what its link leaves open is half of a round trip."""
@@ -258,15 +265,24 @@ class Network:
     ) -> Listener:
         """Bind an address of *host*; port 0 picks a free one."""
         site = self.resolve(host, loop.machine.site)
-        while port == 0 or (port >= FIRST_EPHEMERAL_PORT and (site.name, port) in self.listeners):
+        port = self.free_port(site, port, self.listeners)
+        listener = self.listeners[site.name, port] = Listener(loop, factory, site.name, port)
+        return listener
+
+    def free_port(self, site: Site, port: int, taken: Container[tuple[str, int]]) -> int:
+        """Return *port* if it is free at *site*, or one that is where it is 0 or of those that are handed out.
+
+        Raises:
+            OSError: it is taken.
+        """
+        while port == 0 or (port >= FIRST_EPHEMERAL_PORT and (site.name, port) in taken):
             self._ports += 1
             port = self._ports
-        if (site.name, port) in self.listeners:
+        if (site.name, port) in taken:
             raise OSError(
                 98, f"error while attempting to bind on address ({site.name!r}, {port}): address already in use"
             )
-        listener = self.listeners[site.name, port] = Listener(loop, factory, site.name, port)
-        return listener
+        return port
 
     def close_listener(self, listener: Listener) -> None:
         """Take connections no more; those open stay."""

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from sim.host import boundary, identity, polling, processor, signals, sockets, tls, wallclock
+from sim.host import boundary, identity, mailbox, polling, processor, signals, sockets, tls, wallclock
 from sim.host.loop import SimLoop
 from sim.host.net import Network
 from sim.host.signals import SignalDesk
@@ -26,6 +26,7 @@ def own(baton: Baton, network: Network, desk: SignalDesk) -> SocketDesk:
     processor.install()
     kernel = SocketDesk(baton, network)
     sockets.install(kernel)
+    mailbox.install()
     polling.install(kernel)
     tls.install()
     boundary.install()

@@ -33,12 +33,12 @@ RECEIVE_BYTES_MAX = 128 * 1024
 
 _RealSocket = socket.socket
 
-_TCP_ONLY = "a flight simulates TCP over IPv4, and asyncio's own network calls"
-_CONNECT = fence("socket.socket.connect of another family or type", _TCP_ONLY)
+_TCP_ONLY = "a flight simulates TCP and UDP over IPv4, and asyncio's own network calls"
+CONNECT = fence("socket.socket.connect of another family or type", _TCP_ONLY)
 _CONNECT_WITHOUT_BLOCKING = fence("socket.socket.connect without blocking", "use asyncio, or a time-out above 0")
 _BIND = fence("socket.socket.bind of another family or type", _TCP_ONLY)
 _ANCILLARY = fence("socket.socket.sendmsg with ancillary data", _TCP_ONLY)
-_SENDTO = fence("socket.socket.sendto", _TCP_ONLY)
+_SENDTO = fence("socket.socket.sendto of a stream", "use send or sendall")
 _DUP = fence("socket.socket.dup", "share the socket object itself")
 _PAIR = fence("socket.socketpair", "there is one process: use asyncio streams or a queue")
 _OTHERS = tuple(
@@ -204,15 +204,26 @@ def _ns(timeout: float | None) -> int | None:
 
 
 class SimSocket(_RealSocket):
-    """`socket.socket` for TCP on the simulated network; other families and datagrams are refused when used."""
+    """`socket.socket` for TCP on the simulated network; other families are refused when used."""
 
     desk: SocketDesk
+    for_datagrams: type[SimSocket] | None = None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Make a stream, or what stands for a socket of datagrams."""
+        kind = kwargs.get("type", args[1] if len(args) > 1 else -1)
+        if cls is SimSocket and cls.for_datagrams is not None and kind != -1 and kind & 0xF == socket.SOCK_DGRAM:
+            return super().__new__(cls.for_datagrams)
+        return super().__new__(cls)
 
     def __init__(self, family: int = -1, type: int = -1, proto: int = -1, fileno: int | None = None) -> None:
         super().__init__(family, type, proto, fileno)
         self._options: dict[tuple[int, int], Any] = {}
         self._bound: tuple[str, int] | None = None
-        self._adopt(Endpoint(self.desk.baton))
+        self._adopt(self._make_end())
+
+    def _make_end(self) -> Endpoint:
+        return Endpoint(self.desk.baton)
 
     def _charge(self) -> None:
         self.desk.machine.debt_ns += SYSCALL_NS
@@ -237,7 +248,7 @@ class SimSocket(_RealSocket):
     def connect(self, address: Any) -> None:
         """Connect to a host of the scenario."""
         if self.type != socket.SOCK_STREAM or self.family != socket.AF_INET:
-            refuse(_CONNECT, f"this one is {self.family!s}, {self.type!s}")
+            refuse(CONNECT, f"this one is {self.family!s}, {self.type!s}")
         if self.gettimeout() == 0:
             refuse(_CONNECT_WITHOUT_BLOCKING)
         if self._end.transport is not None:
@@ -350,7 +361,7 @@ class SimSocket(_RealSocket):
         return self.send(b"".join(bytes(each) for each in buffers))
 
     def sendto(self, *_: Any) -> int:
-        """Refuse: datagrams are not simulated here."""
+        """Refuse: a stream has one other end."""
         refuse(_SENDTO)
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
@@ -448,7 +459,7 @@ def install(desk: SocketDesk) -> None:
 
     resolves = "knows the scenario's names"
     rows: tuple[tuple[str, Any, str], ...] = (
-        ("socket", SimSocket, "is TCP over IPv4 on the simulated network; time-outs are virtual"),
+        ("socket", SimSocket, "is TCP or UDP over IPv4 on the simulated network; time-outs are virtual"),
         ("getaddrinfo", getaddrinfo, resolves),
         ("gethostbyname", gethostbyname, resolves),
         ("gethostbyname_ex", lambda host: (host, [], [gethostbyname(host)]), resolves),

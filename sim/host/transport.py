@@ -108,6 +108,8 @@ class SimTransport(_FlowControl, transports.Transport):  # type: ignore[misc]
         server: who is told when the connection is gone, for an end that a server accepted.
     """
 
+    _start_tls_compatible = True  # what asyncio and aiohttp ask before start_tls
+
     def __init__(
         self,
         loop: SimLoop,

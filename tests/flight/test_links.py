@@ -121,3 +121,11 @@ def test_faults_of_the_network_stand_in_the_record(tmp_path: Path) -> None:
     assert faults[0][2]["directions"] == [["bot", "node-a"], ["node-a", "bot"]]
     assert faults[2][2]["answer"] == "b.example.com"
     assert "one_way | 0x1 20" in Run(tmp_path / "run").log
+
+
+def test_metrics_over_udp_reach_a_host_or_are_lost(tmp_path: Path) -> None:
+    """Of the statsd lines of a blocking socket and an asyncio endpoint a fifth is gone; HTTP beside them is whole."""
+    run = fly("metrics.yaml", tmp_path / "run")
+
+    assert all(65 <= int(each) <= 92 for each in run.printed[0].split())
+    assert run.result["findings"] == []

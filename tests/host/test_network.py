@@ -200,7 +200,7 @@ def test_tls_costs_a_round_trip_and_shows_an_ssl_object(pair: Pair) -> None:
 
 
 def test_what_needs_a_descriptor_is_refused(pair: Pair) -> None:
-    """add_reader, datagrams, subprocesses and the rest raise BoundaryError with their name."""
+    """add_reader, pipes, subprocesses and the rest raise BoundaryError with their name."""
 
     async def main() -> list[str]:
         loop, refused = pair.bot, []
@@ -208,9 +208,9 @@ def test_what_needs_a_descriptor_is_refused(pair: Pair) -> None:
             ("add_reader", (0, print)),
             ("add_writer", (1, print)),
             ("sock_recv", (None, 1)),
-            ("create_datagram_endpoint", (asyncio.DatagramProtocol,)),
+            ("create_unix_connection", (asyncio.Protocol, "/run/x")),
             ("subprocess_exec", (asyncio.SubprocessProtocol, "true")),
-            ("start_tls", (None, None, None)),
+            ("connect_read_pipe", (asyncio.Protocol, None)),
         ):
             with pytest.raises(BoundaryError) as caught:
                 getattr(loop, name)(*args)
@@ -221,7 +221,7 @@ def test_what_needs_a_descriptor_is_refused(pair: Pair) -> None:
         "loop.add_reader",
         "loop.add_writer",
         "loop.sock_recv",
-        "loop.create_datagram_endpoint",
+        "loop.create_unix_connection",
         "loop.subprocess_exec",
-        "loop.start_tls",
+        "loop.connect_read_pipe",
     ]

@@ -29,8 +29,8 @@ def real(call):
     return lambda: call(_socket.socket(*TCP))
 
 
-def datagram():
-    return socket.socket(type=socket.SOCK_DGRAM)
+def unix():
+    return socket.socket(socket.AF_UNIX)
 
 
 def without_blocking():
@@ -69,12 +69,15 @@ DOORS = {
     "loop.create_connection(sock=...) unconnected": on_loop(
         "create_connection", asyncio.Protocol, sock=socket.socket()
     ),
+    "loop.create_datagram_endpoint(sock=...)": on_loop(
+        "create_datagram_endpoint", asyncio.DatagramProtocol, sock=socket.socket(type=socket.SOCK_DGRAM)
+    ),
     "loop.create_server(sock=...)": on_loop("create_server", asyncio.Protocol, sock=socket.socket()),
-    "socket.socket.connect of another family or type": lambda: datagram().connect(ADDRESS),
+    "socket.socket.connect of another family or type": lambda: unix().connect("/run/x"),
     "socket.socket.connect without blocking": without_blocking,
-    "socket.socket.bind of another family or type": lambda: datagram().bind(ADDRESS),
+    "socket.socket.bind of another family or type": lambda: unix().bind("/run/x"),
     "socket.socket.sendmsg with ancillary data": lambda: connected().sendmsg([b"x"], [(0, 0, b"")]),
-    "socket.socket.sendto": lambda: datagram().sendto(b"x", ADDRESS),
+    "socket.socket.sendto of a stream": lambda: connected().sendto(b"x", ADDRESS),
     "socket.socket.dup": lambda: connected().dup(),
     "socket.socketpair": socket.socketpair,
     "select.epoll": select.epoll,
