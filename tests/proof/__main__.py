@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import re
+import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
-from tests.proof.proofs import PROOFS, Proof
+from tests.proof.proofs import CALLBACK_ORDER, PROOFS, Proof
 
 HEAD = """\
 # Proof
 
-Printed by `make proof`; CI runs a fixed sample of each. In the first three lines each seed flies twice, in separate
+Printed by `make proof`; CI runs a fixed tenth of each, or a sample where a tenth is less than one case. In the first three lines each seed flies twice, in separate
 processes with another size of environment, working folder, time zone and libc tuning (`windtunnel verify`): a mismatch
 is a seed whose two digests differ. The digest covers every event, every block, the order of every turn of the bot's
 loops, every byte it sends and every draw of chance ([sim/record.py](../sim/record.py)).
@@ -35,6 +38,13 @@ def main() -> int:
     parser.add_argument("--only", metavar="WORD", default="", help="proofs whose name holds this word")
     parser.add_argument("--count", type=int, help="this many of each, at most the full count")
     parser.add_argument("--write", metavar="FILE", type=Path, help="write the page there, too")
+    parser.add_argument(
+        "--interpreter",
+        metavar="PYTHON",
+        action="append",
+        default=[],
+        help="an environment of another Python (`make setup VENV=… PYTHON=…`), to compare its callback order, too",
+    )
     options = parser.parse_args()
     rows, failed = [], False
     for proof in (each for each in PROOFS if options.only in each.name):
@@ -44,11 +54,25 @@ def main() -> int:
         rows.append((proof, count, len(mismatches), time.monotonic() - began_s))
         failed = failed or bool(mismatches)
         print(*mismatches, sep="\n", file=sys.stderr)
+    for python in options.interpreter:
+        rows.append(elsewhere(python, options.full, options.jobs))
+        failed = failed or bool(rows[-1][2])
     page = f"{HEAD}\n{table(rows, options.jobs)}"
     print(page)
     if options.write is not None:
         options.write.write_text(page)
     return int(failed)
+
+
+def elsewhere(python: str, full: bool, jobs: int) -> tuple[Proof, int, int, float]:
+    """Compare the callback order of another interpreter's asyncio, in a process of it; return its row."""
+    words = [python, "-m", "tests.proof", "--only", CALLBACK_ORDER.name, "-j", str(jobs), *(["--full"] if full else [])]
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False)
+    row = re.search(r"programs \| ([\d,]+) \| (\d+) \| ([\d,]+) s", done.stdout)
+    version = re.search(r"CPython [\d.]+", done.stdout)
+    assert row and version, f"{' '.join(words)} ended with {done.returncode} and printed no row"
+    count, mismatches, wall_s = (int(figure.replace(",", "")) for figure in row.groups())
+    return replace(CALLBACK_ORDER, name=f"{CALLBACK_ORDER.name}, {version[0]}"), count, mismatches, wall_s
 
 
 def told(proof: Proof, done: int, count: int) -> None:
