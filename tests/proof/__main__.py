@@ -17,10 +17,10 @@ from tests.proof.proofs import CALLBACK_ORDER, PROOFS, Proof
 HEAD = """\
 # Proof
 
-Printed by `make proof`; CI runs a fixed tenth of each, or a sample where a tenth is less than one case. In the first three lines each seed flies twice, in separate
-processes with another size of environment, working folder, time zone and libc tuning (`windtunnel verify`): a mismatch
-is a seed whose two digests differ. The digest covers every event, every block, the order of every turn of the bot's
-loops, every byte it sends and every draw of chance ([sim/record.py](../sim/record.py)).
+Printed by `make proof`; CI runs a fixed tenth of each, and at least one case. In the first three lines each seed flies
+twice, in separate processes with another size of environment, working folder, time zone and libc tuning (`windtunnel
+verify`): a mismatch is a seed whose two digests differ. The digest covers every event, every block, the order of every
+turn of the bot's loops, every byte it sends and every draw of chance ([sim/record.py](../sim/record.py)).
 
 - *Torture program*: [tests/zoo/torture.py](../tests/zoo/torture.py), web3.py over HTTP and WebSocket with
   subscriptions, aiohttp sessions, websockets, threads with locks and queues, timeouts that race replies, cancellations,
@@ -70,7 +70,8 @@ def elsewhere(python: str, full: bool, jobs: int) -> tuple[Proof, int, int, floa
     done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False)
     row = re.search(r"programs \| ([\d,]+) \| (\d+) \| ([\d,]+) s", done.stdout)
     version = re.search(r"CPython [\d.]+", done.stdout)
-    assert row and version, f"{' '.join(words)} ended with {done.returncode} and printed no row"
+    if row is None or version is None:
+        raise SystemExit(f"{' '.join(words)} ended with {done.returncode} and printed no row")
     count, mismatches, wall_s = (int(figure.replace(",", "")) for figure in row.groups())
     return replace(CALLBACK_ORDER, name=f"{CALLBACK_ORDER.name}, {version[0]}"), count, mismatches, wall_s
 
