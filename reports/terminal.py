@@ -39,7 +39,8 @@ def print_verdict(verdict: Verdict, console: Console, report: Path | None = None
     console.print(line)
     for reason in verdict.reasons():
         console.print(Text(f"         {plain(reason)}"), soft_wrap=True)
-    console.print(Text(f"note     {spell_cpu(header)}"))
+    for note in (*verdict.notes, spell_cpu(header)):
+        console.print(Text(f"note     {plain(note)}"), soft_wrap=True)
     console.print(Text(f"replay   {plain(header.get('replay', ''))}"), soft_wrap=True)
     if report is not None:
         console.print(Text(f"report   {plain(report)}"), soft_wrap=True)

@@ -14,7 +14,7 @@ import zstandard
 
 from sim.record import Event, Record
 
-NOTES = frozenset({"sample", "finding", "metric", "digest", "checkpoint", "stream", "examined", "flight.end"})
+NOTES = frozenset({"sample", "finding", "metric", "digest", "checkpoint", "stream", "examined", "said", "flight.end"})
 """Lines that no digest covers."""
 
 

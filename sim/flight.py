@@ -329,6 +329,7 @@ class Flight:
 
     def _say(self, text: str) -> None:
         self.log.line("sim", text.encode())
+        self.recorder.note("said", "bot", text=text)
 
     # Ending -----------------------------------------------------------------------------------------------------
 
@@ -346,11 +347,12 @@ class Flight:
 
     def _on_default_disposition(self, number: int) -> None:
         """A signal without a handler ends the process where it stands: no `finally` runs, sockets are reset."""
-        self.recorder.note("examined", "bot", leaks="skipped: the process ended by the signal's default disposition")
+        name = signal.Signals(number).name
+        self.recorder.note("examined", "bot", leaks=f"skipped: {name} ended the process, which has no handler for it")
         if self.stopped_ns is None:
             self.findings.add(
                 "crash",
-                f"the bot ended itself with {signal.Signals(number).name}",
+                f"the bot ended itself with {name}",
                 self.places.of_frame(sys._getframe()),
             )
             self._finish("crash", 128 + number)
@@ -359,7 +361,7 @@ class Flight:
     def _on_exit_at_once(self, status: int) -> NoReturn:
         """`os._exit`: no `finally` runs, nothing is examined."""
         self.recorder.event("flight.returned", "bot", exit_code=status & 0xFF)
-        self.recorder.note("examined", "bot", leaks="skipped: the process ended by os._exit")
+        self.recorder.note("examined", "bot", leaks="skipped: os._exit ended the process where it stood")
         if status & 0xFF:
             place = self.places.of_frame(sys._getframe(1))
             self.findings.add("crash", f"the bot ended itself with os._exit({status})", place, about="os._exit")

@@ -40,6 +40,7 @@ def _section(verdict: Verdict) -> str:
             lines.append(f"| {' | '.join(map(_text, told))} |")
         lines.append("")
     lines += [f"{', '.join(_figures(verdict))}.", "", *_fence(str(header.get("replay", "")))]
+    lines += [f"Note: {_text(note)}." for note in verdict.notes] + [""] * bool(verdict.notes)
     lines += [f"Profit in generated weather is comparative, not a forecast. {spell_cpu(header)}.", ""]
     return "\n".join(lines)
 

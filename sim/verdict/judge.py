@@ -76,6 +76,8 @@ class Verdict:
     end: str | None
     missing: str | None
     nothing_ran: bool = False
+    notes: tuple[str, ...] = ()
+    """What a reader should know besides: what was not examined and why, what the flight replaced."""
 
     @property
     def exit_code(self) -> int:
@@ -132,6 +134,7 @@ def judge(record: Record, known: Iterable[KnownFinding] | None = None) -> Verdic
         end=reading.end,
         missing=reading.missing(),
         nothing_ran=reading.nothing_ran,
+        notes=tuple(reading.notes),
     )
 
 
@@ -159,6 +162,7 @@ class _Reading:
         self._last: Event | None = None
         self._count = 0
         self.digest: str | None = None
+        self.notes: list[str] = []
         self.end: str | None = None
         self._end_event: Event | None = None
 
@@ -167,6 +171,10 @@ class _Reading:
         if event.kind == "finding":
             finding = finding_of(event, self._replay)
             self._findings.setdefault(finding.id, finding)
+        elif event.kind == "examined":
+            self.notes.append(f"leak check {event.data['leaks']}")
+        elif event.kind == "said":
+            self.notes.append(str(event.data["text"]))
         elif event.kind == "digest":
             self.digest = event.data["digest"]
         elif event.kind == "flight.end":

@@ -27,6 +27,7 @@ def result_of(verdict: Verdict) -> dict[str, Any]:
         "fingerprint": header.get("fingerprint", {}),
         "replay": header.get("replay", ""),
         "reasons": list(verdict.reasons()),
+        "notes": list(verdict.notes),
         "end": verdict.end,
         "reproducible": all(finding.reproducible for finding in verdict.findings),
     }

@@ -117,12 +117,15 @@ def test_what_is_on_the_wire_at_the_stop_was_sent_before_it(good: Flock) -> None
 
 
 def test_without_a_handler_sigterm_ends_the_bot(good: Flock) -> None:
-    """The default disposition runs no cleanup, and the leak check says that it was skipped."""
+    """The default disposition runs no cleanup; result, report and summary say that no leak was looked for, and why."""
     run = good.run("terminated")
 
     assert run.printed == ["flying"]
     assert run.result["end"] == "terminated"
-    assert run.events("examined")[0].data["leaks"].startswith("skipped")
+    why = "leak check skipped: SIGTERM ended the process, which has no handler for it"
+    assert run.result["notes"] == [why]
+    assert f"Note: {why}." in (run.folder / "report.html").read_text()
+    assert f"Note: {why}." in (run.folder / "summary.md").read_text()
     assert run.result["metrics"]["leaked.tasks"] is None
 
 

@@ -129,7 +129,7 @@ def test_without_probes_nothing_is_claimed(tmp_path: Path) -> None:
 def test_leaks_nobody_looked_for_have_no_count(tmp_path: Path) -> None:
     """A bot that a signal ended leaves leaks unexamined: none found is then no sample, one found still counts."""
     tape = flight()
-    tape.recorder.note("examined", "bot", leaks="skipped: the process ended by the signal's default disposition")
+    tape.recorder.note("examined", "bot", leaks="skipped: SIGTERM ended the process, which has no handler for it")
     finding(tape, "leaked_thread")
 
     metrics = measured(tape.end("terminated", 143), tmp_path)

@@ -166,6 +166,23 @@ def test_the_terminal_shows_verdict_reasons_and_replay(tmp_path: Path) -> None:
     assert f"report   {tmp_path / 'report.html'}\n" in text
 
 
+def test_notes_are_told(tmp_path: Path) -> None:
+    """What was not examined, and what was replaced, stands beside the verdict on the terminal and in the summary."""
+    tape = flight()
+    tape.recorder.note("examined", "bot", leaks="skipped: os._exit ended the process where it stood")
+    tape.recorder.note("said", "bot", text="uvloop was asked for")
+    verdict = judged(tape.end(), tmp_path)
+
+    text, summary = printed(verdict, tmp_path), render_summary([verdict])
+
+    assert (
+        "note     leak check skipped: os._exit ended the process where it stood\nnote     uvloop was asked for\n"
+        in text
+    )
+    assert "Note: leak check skipped: os.\\_exit ended the process where it stood." in summary
+    assert "Note: uvloop was asked for." in summary
+
+
 def test_the_terminal_obeys_nothing_a_record_says(tmp_path: Path) -> None:
     """Escape sequences and rich's own markup in a record are printed, not followed."""
     tape = hostile()
