@@ -11,7 +11,7 @@ from typing import Any
 from sim.host.tasks import coroutine_frames
 from sim.units import MS
 
-REPEATS = 8
+REPEATS = 4
 """Equal turns after which a poll is one."""
 
 HANDLES_MAX = 64

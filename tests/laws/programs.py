@@ -70,7 +70,7 @@ class Writer:
         )
         if depth >= 4 and kind in {"gather", "timeout", "lock"}:
             kind = "sleep"
-        if kind == "yield":  # eight equal turns in a row are a spin, which the cost model shortens
+        if kind == "yield":  # many equal turns in a row are a spin, which takes longer turns
             self._yields -= 1
             kind = "yield" if self._yields >= 0 else "set"
         label = self._label()
