@@ -29,11 +29,13 @@ from sim.host.modules import HiddenModules
 from sim.host.net import Network
 from sim.host.output import CapturedOutput, LogFile, Redactor
 from sim.host.preempt import Preemption
+from sim.host.process import Process
 from sim.host.program import Outcome, Program, prepare, run
 from sim.host.signals import SignalDesk
 from sim.host.threads import Baton
 from sim.job import KEYS_AT, SHARED_BYTES, Job
 from sim.probe import coverage
+from sim.probe.attendance import Attendance
 from sim.probe.cputime import CpuProfile
 from sim.probe.findings import Findings
 from sim.probe.leaks import LeakProbe
@@ -43,11 +45,12 @@ from sim.probe.tasks import TaskProbe
 from sim.probe.turns import TracedLoop, TurnTrace
 from sim.probe.work import WorkCounter
 from sim.record import Recorder
+from sim.restart import Restarts
 from sim.rng import Streams
 from sim.scenario.costs import source_of
 from sim.scenario.references import expand
 from sim.units import MINUTE
-from sim.world import World
+from sim.world import Subject, World
 
 GC_EVERY_NS = MINUTE
 """The cyclic collector runs at these instants alone, so that finalisers run at the same place in every process."""
@@ -56,7 +59,6 @@ RUNAWAY_SIGNAL = signal.SIGUSR1
 STACK_SIGNAL = signal.SIGUSR2
 INTERRUPT_SIGNAL = signal.SIGTERM
 _leave = os._exit  # the bot's own `os._exit` is taken over
-_stock_breakpoint = sys.breakpointhook  # so is `breakpoint()`
 
 
 class Flight:
@@ -88,6 +90,7 @@ class Flight:
         self.charges = Charges(self.bot.cpu, machine, streams)
         self.recorder = Recorder((self.folder / "record.jsonl.zst").open("wb"), lambda: self.env.now)
         self.loops: list[SimLoop] = []
+        self.restarts = Restarts(machine, self.recorder, self.loops, self._run)
         self.main_loop_done = False
         self.stopped_ns: int | None = None
         self.ended = self.returned = False
@@ -111,8 +114,13 @@ class Flight:
             self._surround()
         except ScenarioError as error:
             self._refuse(error)
-        program = Program(self.bot.entry, _text(self.bot.script), str(self.bot.path), tuple(self._args()))
-        prepare(program, self.job.harness_root)
+        self.program = Program(self.bot.entry, _text(self.bot.script), str(self.bot.path), tuple(self._args()))
+        prepare(self.program, self.job.harness_root)
+        if any(fault.kind == "crash" for fault in self.scenario.faults):
+            self.restarts.locks = self.locks
+            self.restarts.process = Process(
+                self.baton, self.network, self.sockets, self.desk, self.modules, self.output
+            )
         self._schedule()
         self.output.start()
         boundary.on_refused = self._on_refused
@@ -127,8 +135,11 @@ class Flight:
             self.coverage.start()
         if self.profile is not None:
             self.profile.start(self.baton)
-        outcome = run(program, self.charges.compile)
-        self._returned(outcome)
+        self._run()
+
+    def _run(self) -> NoReturn:
+        """Run the bot from its start to its end."""
+        self._returned(run(self.program, self.charges.compile))
 
     def _build(self) -> None:
         job = self.job
@@ -138,7 +149,8 @@ class Flight:
         engine = make_engine(job.engine, self.scenario.chain.hardfork)
         self.world = World(
             self.scenario, self.streams, self.env, self.network, world_machine, self.recorder, engine,
-            cache=Path(job.cache), lock_hash=job.lock_hash, faults=job.faults, bot_clock=self.machine,
+            cache=Path(job.cache), lock_hash=job.lock_hash, faults=job.faults,
+            subject=Subject(self.machine, self.restarts),
         )  # fmt: skip
         self._check_costs()
         secrets = [bytes.fromhex(each) for each in job.secrets]
@@ -189,8 +201,8 @@ class Flight:
         os.environ.update({"TZ": "UTC", "LANG": "C.UTF-8", "HOME": str(cwd), **environ})
         os.chdir(cwd)
         hooks = thirdparty.hooks(self.loop_class, self._say)
-        hooks["pdb"] = lambda module: setattr(module, "set_trace", self._on_set_trace)
-        sys.breakpointhook = self._on_breakpoint
+        hooks["pdb"] = lambda module: setattr(module, "set_trace", self.attendance.on_set_trace)
+        sys.breakpointhook = self.attendance.on_breakpoint
         config = os.environ.get(coverage.VARIABLE)
         self.coverage = coverage.BotCoverage(config, self.job.harness_root) if config else None
         self.modules = HiddenModules(self.known_modules, hooks)
@@ -224,27 +236,21 @@ class Flight:
 
     def _attend(self) -> None:
         """Let a person in, where there is a terminal."""
-        self.debugger = None
-        self._kind: type[SimLoop] = SimLoop
-        if self.job.terminal is None:
-            return
-        from sim.probe.debugger import AttendedLoop, Debugger  # noqa: PLC0415  (pdb loads slowly)
-
-        self.debugger = Debugger(
-            self.job.terminal, self.machine, self.places, self._counters(), asked=self.job.debug, until=self.job.until,
-            accepted=[each["id"] for each in self.job.header["known"]], on_quit=self._on_quit,
-        )  # fmt: skip
-        self.findings.on_add = self.debugger.on_finding
-        if self.debugger.watch_time(self.baton):
-            AttendedLoop.debugger = self.debugger
-            self._kind = AttendedLoop
+        job = self.job
+        self.attendance = Attendance(self.findings, self.places)
+        if job.terminal is not None:
+            accepted = [each["id"] for each in job.header["known"]]
+            self.attendance.open(
+                job.terminal, self.baton, self._counters(),
+                asked=job.debug, until=job.until, accepted=accepted, on_quit=self._on_quit,
+            )  # fmt: skip
 
     def _counters(self) -> memoryview:
         return memoryview(self._shared)[:KEYS_AT].cast("Q")
 
     def _own_loops(self) -> None:
         """Make every way to an event loop lead to ours."""
-        kind = self._kind if self.turns is None else TracedLoop
+        kind = self.attendance.loop_class if self.turns is None else TracedLoop
         self.loop_class = ownership.loop_class(kind, self.baton, self.network, self.desk, self._made_loop)
         ownership.own_loops(self.loop_class)
 
@@ -305,23 +311,6 @@ class Flight:
         title = f"unknown host {host}: add `hosts: {{{host}: ...}}` to the scenario"
         self.findings.add("boundary", title, place, about=host, gating=False, detail={"host": host})
 
-    def _on_breakpoint(self, *args: Any, **kwargs: Any) -> Any:
-        """`breakpoint()`: what the bot's PYTHONBREAKPOINT names, else pdb on the terminal; without one, a note."""
-        if os.environ.get("PYTHONBREAKPOINT"):
-            return _stock_breakpoint(*args, **kwargs)
-        return self._break(sys._getframe(1))
-
-    def _on_set_trace(self, *, header: str | None = None) -> None:
-        """`pdb.set_trace()`: the same, whatever PYTHONBREAKPOINT says."""
-        self._break(sys._getframe(1))
-
-    def _break(self, frame: FrameType) -> None:
-        if self.debugger is not None:
-            self.debugger.stop_in(frame)
-            return
-        title = "breakpoint() was passed over: it stops where one flight at a time runs at a terminal"
-        self.findings.add("boundary", title, self.places.of_frame(frame), about="breakpoint", gating=False)
-
     def _on_quit(self) -> None:
         """The person at the debugger has had enough; a bot that has ended is examined all the same."""
         if not self.returned:
@@ -338,6 +327,8 @@ class Flight:
         self.stopped_ns = self.env.now
         self.recorder.event("flight.stop", "bot", signal=how)
         ending.watch_new_work(how, self.world, self.network, self.findings)
+        if self.restarts.down:  # there is nobody to tell
+            self._on_default_disposition(signal.SIGKILL)
         if how == "cancel":
             for loop in self.loops:
                 if loop.main is not None and not loop.main.done():
@@ -422,7 +413,8 @@ class Flight:
         if self.turns is not None:
             self.turns.close()
         recorder.checkpoint()
-        for index, loop in enumerate(self.loops):
+        loops = [*self.restarts.buried, *self.loops]
+        for index, loop in enumerate(loops):
             recorder.absorb(f"loop.{index}", loop.trace)
         recorder.absorb("network", self.network.trace)
         for stream in self.streams.drawn():
@@ -432,11 +424,11 @@ class Flight:
         if self.job.probes:
             self.tasks.finish()
             self.leaks.finish(recorder)
-            turns = sum(loop.turns for loop in self.loops)
+            turns = sum(loop.turns for loop in loops)
             for name, value in (
                 ("loop.iterations", turns),
-                ("loop.handles", sum(loop.handles for loop in self.loops)),
-                ("loop.spin", sum(loop.spin_turns_avoided for loop in self.loops)),
+                ("loop.handles", sum(loop.handles for loop in loops)),
+                ("loop.spin", sum(loop.spin_turns_avoided for loop in loops)),
             ):
                 recorder.note("metric", name, value=value, type="counter")
         for meter in self.charges.meters.values():
@@ -458,7 +450,7 @@ class Flight:
     def _traces(self) -> dict[str, Any]:
         """Return what stands in a checkpoint beside the digest so far."""
         return {
-            "loops": [loop.trace for loop in self.loops],
+            "loops": [loop.trace for loop in (*self.restarts.buried, *self.loops)],
             "network": self.network.trace,
             "draws": {stream.name: [stream.count, stream.digest()] for stream in self.streams.drawn()},
         }

@@ -32,6 +32,7 @@ from sim.chain.transaction import Account
 from sim.errors import ScenarioError
 from sim.fault.chain import Reorg, ReorgSpec
 from sim.fault.clock import ClockStep, ClockStepSpec, WallClock
+from sim.fault.process import Crash, Crashes, CrashSpec
 from sim.fault.schedule import Fault, When, schedule, select, stream_name
 from sim.geography import NetworkFaults, settle
 from sim.host.clock import NsEnvironment
@@ -50,7 +51,7 @@ from sim.node.node import Node
 from sim.node.view import NodeView
 from sim.record import Recorder
 from sim.rng import Streams
-from sim.scenario.faults import ClockStepFault, ReorgFault
+from sim.scenario.faults import ClockStepFault, CrashFault, ReorgFault
 from sim.scenario.model import Scenario
 from sim.scenario.references import expanded, known_values
 
@@ -75,13 +76,26 @@ class People:
         return [account.key for group in (self.named, self.traders, self.rivals) for account in group.values()]
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What faults act on at the bot's end.
+
+    Args:
+        clock: the wall clock that faults of kind clock_step set.
+        process: what faults of kind crash let crash.
+    """
+
+    clock: WallClock
+    process: Crashes
+
+
 class World:
     """Chain, nodes, market and faults of one flight on one environment.
 
     Args:
         cache: folder of deployed start states, or None.
         faults: the argument of `--faults`, or None for all.
-        bot_clock: the wall clock that faults of kind clock_step set.
+        subject: the bot's machine and process.
         machine: the host that the world's servers share.
     """
 
@@ -98,9 +112,9 @@ class World:
         cache: Path | None,
         lock_hash: str,
         faults: str | None = None,
-        bot_clock: WallClock | None = None,
+        subject: Subject | None = None,
     ) -> None:
-        self._bot_clock = bot_clock
+        self._subject = subject
         self.scenario, self.streams, self.env, self.network, self.recorder = scenario, streams, env, network, recorder
         self.people = _people(scenario, streams)
         config = _chain_config(scenario)
@@ -215,9 +229,13 @@ class World:
                 spec = ReorgSpec(fault.id, when, fault.depth, float(fault.deeper), float(fault.unseen))
                 stream = self.streams.stream(stream_name(fault.id))
                 made.append(Reorg(spec, self.chain, self.proposer, stream))
+            elif isinstance(fault, CrashFault):
+                assert self._subject is not None, "a flight gives its bot's process"
+                crash = CrashSpec(fault.id, when, fault.restart, fault.sockets == "silent")
+                made.append(Crash(crash, self._subject.process))
             elif isinstance(fault, ClockStepFault):
-                assert self._bot_clock is not None, "a flight gives its bot's clock"
-                made.append(ClockStep(ClockStepSpec(fault.id, when, fault.by), self._bot_clock))
+                assert self._subject is not None, "a flight gives its bot's clock"
+                made.append(ClockStep(ClockStepSpec(fault.id, when, fault.by), self._subject.clock))
             else:
                 there = network_faults.make(fault, when)
                 assert there is not None, fault.kind

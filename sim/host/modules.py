@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ExtensionFileLoader, ModuleSpec, PathFinder
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -44,6 +45,27 @@ class HiddenModules(MetaPathFinder, Loader):
             if name.partition(".")[0] not in sys.stdlib_module_names:
                 self._loggers[name] = logging.root.manager.loggerDict.pop(name)
         sys.meta_path.insert(0, self)
+        self._at_start = (frozenset(sys.modules), dict(self._hidden), dict(self._loggers))
+
+    def rewind(self) -> dict[str, ModuleType]:
+        """Return to what `hide` left, and return the modules that are gone with it, lest they die.
+
+        The standard library stays as the bot has loaded it. What the world has loaded is hidden again and stays what
+        it is; so are packages with compiled parts, most of which load once a process, and what these refer to.
+        """
+        names, hidden, loggers = self._at_start
+        gone = {
+            name: sys.modules.pop(name)
+            for name in list(sys.modules)
+            if name not in names and name.partition(".")[0] not in sys.stdlib_module_names
+        }
+        self._hidden = {**_compiled(gone), **hidden}
+        self._loggers = dict(loggers)
+        return gone
+
+    def loggers(self) -> list[logging.Logger | logging.PlaceHolder]:
+        """Return the loggers of hidden modules, as they were at the start."""
+        return list(self._at_start[2].values())
 
     def restore(self) -> None:
         """Give the harness its modules back after the bot has ended."""
@@ -109,6 +131,27 @@ class _HookedLoader(Loader):
     def exec_module(self, module: ModuleType) -> None:
         self._loader.exec_module(module)
         self._hook(module)
+
+
+def _compiled(modules: dict[str, ModuleType]) -> dict[str, ModuleType]:
+    """Return those of *modules* whose package has compiled parts, and all that such packages refer to."""
+    tops = {name for name, module in modules.items() if "." not in name and _has_compiled_parts(module)}
+    wanted = list(tops)
+    while wanted:
+        top = wanted.pop()
+        for name, module in modules.items():
+            if name.partition(".")[0] == top:
+                more = {each.partition(".")[0] for each in _mentions(module) if each in modules} - tops
+                tops |= more
+                wanted.extend(more)
+    return {name: module for name, module in modules.items() if name.partition(".")[0] in tops}
+
+
+def _has_compiled_parts(module: ModuleType) -> bool:
+    """Say whether *module* is an extension, or a package with one, or with a library that cffi loads."""
+    if isinstance(getattr(module.__spec__, "loader", None), ExtensionFileLoader):
+        return True
+    return any(next(Path(folder).rglob("*.so"), None) is not None for folder in getattr(module, "__path__", ()))
 
 
 def _mentions(module: ModuleType) -> set[str]:

@@ -84,6 +84,13 @@ class SignalDesk:
         for signalnum in list(self._loop_handlers.get(loop, ())):
             self.remove_loop_handler(loop, signalnum)
 
+    def forget_all(self) -> object:
+        """Return to the dispositions of a fresh process; return those in force till now, lest they end."""
+        before = (self._handlers, self._loop_handlers, self._woken)
+        self._handlers = {signal.SIGINT: signal.default_int_handler}
+        self._loop_handlers, self._woken = {}, None
+        return before
+
     def deliver(self, signalnum: int, /) -> None:
         """Do what the process would do on *signalnum*; Python handlers run on the main thread, between callbacks."""
         number = signal.Signals(signalnum)

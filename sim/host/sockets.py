@@ -154,6 +154,13 @@ class SocketDesk:
         """Return the kernel's loop if there is one, for whoever looks for open connections."""
         return [] if self._loop is None else [self._loop]
 
+    def power_off(self) -> object:
+        """Forget every socket: the process has crashed. Return what is left of them, lest it ends."""
+        before = (dict(self.by_descriptor), self._loop)
+        self.by_descriptor.clear()
+        self._loop = None
+        return before
+
     def run(self, work: Coroutine[Any, Any, Any], timeout: float | None) -> Any:
         """Let the kernel do *work* while the calling thread waits, at most *timeout* seconds.
 

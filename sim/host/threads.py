@@ -54,14 +54,14 @@ class Waiter:
 class BatonThread:
     """A real thread of the bot and the gate it waits at for the baton."""
 
-    __slots__ = ("finished", "gate", "ident", "joiners", "owner", "waiting_for")
+    __slots__ = ("abandoned", "finished", "gate", "ident", "joiners", "owner", "waiting_for")
 
     def __init__(self, owner: object) -> None:
         self.owner = owner
         self.gate = _real_allocate()
         self.gate.acquire()
         self.ident = 0
-        self.finished = False
+        self.finished = self.abandoned = False
         self.joiners: list[Waiter] = []
         self.waiting_for: Waiter | None = None
 
@@ -138,6 +138,8 @@ class Baton:
 
     def _resume(self, thread: BatonThread) -> None:
         """Hand the baton to *thread* and get it back; runs on the driving thread."""
+        if thread.abandoned:
+            return
         if self.machine.resting:
             self.machine.stir()
         outer = self.current
@@ -148,6 +150,15 @@ class Baton:
         self.current = outer
         if thread.finished and isinstance(thread.owner, threading.Thread):
             _REAL_JOIN(thread.owner)
+
+    def abandon(self) -> list[BatonThread]:
+        """Leave every thread where it waits, for good: the process has crashed. Return them, lest they end."""
+        left = list(self.by_ident.values())
+        for thread in left:
+            thread.abandoned = True
+        self.by_ident.clear()
+        self._count(-self.alive)
+        return left
 
     # Waiting ----------------------------------------------------------------------------------------------------
 

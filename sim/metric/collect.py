@@ -56,6 +56,8 @@ class Collector:
         self._head_ns: int | None = None
         self._block_ns: int | None = None
         self._stop_ns: int | None = None
+        self._down_ns: int | None = None
+        self._is_up = True
         self._unexamined = False
         self._takers: dict[str, Callable[[Event], None]] = {
             "block": self._take_block,
@@ -67,6 +69,8 @@ class Collector:
             "trade": self._take_trade,
             "balance": self._take_balance,
             "rpc": self._take_rpc,
+            "bot.down": self._take_down,
+            "bot.up": self._take_up,
             "head": self._take_head,
             "fault": self._take_fault,
             "net.open": self._take_open,
@@ -177,12 +181,22 @@ class Collector:
     def _take_rpc(self, event: Event) -> None:
         data, ok = event.data, bool(event.data.get("ok", True))
         tags = {"node": event.actor, "method": event.site, "transport": str(data.get("transport", ""))}
+        if self._down_ns is not None and self._is_up and ok:
+            self._add("bot.recovery", event.t_ns - self._down_ns)
+            self._down_ns = None
         self._add("rpc.calls", 1, tags)
         self._add("rpc.error_ratio", not ok, tags)
         self._add("rpc.bytes_in", data.get("bytes_in") or 0, tags)
         self._add("rpc.bytes_out", data.get("bytes_out") or 0, tags)
         if not ok:
             self._add("rpc.errors", 1, {**tags, "code": str(data.get("code"))})
+
+    def _take_down(self, event: Event) -> None:
+        self._down_ns, self._is_up = event.t_ns, False
+
+    def _take_up(self, event: Event) -> None:
+        self._is_up = True
+        self._add("bot.restarts", 1)
 
     def _take_head(self, event: Event) -> None:
         self._head_ns = event.t_ns

@@ -65,6 +65,8 @@ def _bot() -> tuple[Metric, ...]:
         Metric(
             "bot.sent", "counter", "count", "Different transactions the bot handed to a node; a resend counts once."
         ),
+        Metric("bot.restarts", "counter", "count", "Starts of the bot's process after a crash that was a fault."),
+        Metric("bot.recovery", "trend", "ns", "From a crash to the first call that a node answers the restarted bot."),
         Metric("bot.rejected", "counter", "count", "Transactions of the bot that a node refused."),
         Metric(
             "bot.included",

@@ -85,6 +85,11 @@ class LockProbe:
         asyncio.Lock.acquire = acquire  # type: ignore[method-assign, assignment]
         asyncio.Lock.release = release  # type: ignore[method-assign, assignment]
 
+    def forget_all(self) -> None:
+        """The process has crashed: who held or waited does so no more."""
+        self._waits.clear()
+        self._held.clear()
+
     def held(self) -> list[tuple[str, Place]]:
         """Return the locks that some task holds now, with where it took them."""
         return [

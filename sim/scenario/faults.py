@@ -19,6 +19,7 @@ from sim.scenario.network_faults import (
 )
 from sim.scenario.occurs import Occurs
 from sim.scenario.values import ValueRefused
+from sim.units import S
 
 DEPTH_MAX = 64
 
@@ -59,6 +60,17 @@ class ClockStepFault(Occurs):
     """After this it jumps back; it stays unless given."""
 
 
+class CrashFault(Occurs):
+    """The bot's process crashes, and is started again."""
+
+    kind: Literal["crash"]
+    """The kind of fault."""
+    restart: Annotated[Duration, AfterValidator(positive)] = 5 * S
+    """How long until it is started again."""
+    sockets: Literal["reset", "silent"] = "reset"
+    """What its peers notice: connections are reset, as of a killed process, or nothing, as in a power cut."""
+
+
 Fault = Annotated[
     ReorgFault
     | DisconnectFault
@@ -68,7 +80,8 @@ Fault = Annotated[
     | PartitionFault
     | DegradeFault
     | DnsFault
-    | ClockStepFault,
+    | ClockStepFault
+    | CrashFault,
     Field(discriminator="kind"),
 ]
 Faults = Listed[Fault]

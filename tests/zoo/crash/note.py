@@ -1,0 +1,3 @@
+"""A module of the bot: its state is gone with the process."""
+
+calls = []
