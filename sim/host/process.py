@@ -116,6 +116,8 @@ class Process:
         for listener in [each for each in network.listeners.values() if each.loop.machine.site == network.bot_site]:
             network.close_listener(listener)
             self._grave.append(listener)
+        for port in [each for each in network.datagram_ports if each[0] == network.bot_site]:
+            self._grave.append(network.datagram_ports.pop(port))
 
     # The next start ---------------------------------------------------------------------------------------------
 
