@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ from sim.fault.schedule import Fault, When, stream_name
 from sim.host.connection import Connection
 from sim.host.link import ANY, Link, Rule
 from sim.host.net import Answer, Network, Site
+from sim.host.trace import Row, Trace
 from sim.rng import Stream, Streams
 from sim.scenario.links import Behaviour, sites
 from sim.scenario.model import Scenario
@@ -41,7 +43,10 @@ def settle(network: Network, scenario: Scenario) -> None:
         if spec.blackhole:
             network.links.rule([Rule(ANY, where[host.lower()], Link(down=True))])
     for link in scenario.links:
-        network.links.rule(Rule(*direction, link_of(link)) for direction in link.directions())
+        made = link_of(link)
+        if link.trace is not None:
+            made = replace(made, trace=Trace(Row(*row) for row in link.trace.rows))
+        network.links.rule(Rule(*direction, made) for direction in link.directions())
 
 
 def link_of(said: Behaviour) -> Link:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sim.host import trace
 from sim.host.link import BURST_BYTES, RETRIES_MAX, Line
 from sim.host.transport import SimTransport
 
@@ -64,7 +65,9 @@ class Connection:
         "open_sides",
         "ordinal",
         "reset_sent",
+        "row",
         "stale",
+        "swallows",
     )
 
     def __init__(self, network: Network, number: int, far: Site, lines: tuple[Line, Line]) -> None:
@@ -79,6 +82,8 @@ class Connection:
         self.open_sides = {0, 1}
         self.reset_sent = False
         self.stale: str | None = None
+        self.row: trace.Row | None = None
+        self.swallows = 0
         self.heard_ns = network.env.now
 
     # Sending ----------------------------------------------------------------------------------------------------
@@ -90,7 +95,7 @@ class Connection:
             network = self.network
             network.trace = hash((network.trace, t_ns, self.number, side, len(data), checksum))
             network.env.at(t_ns, self.ends[1 - side]._arrive, data)
-        else:
+        elif side == 1 or self._follows_record(data):
             for start in range(0, len(data), BURST_BYTES):
                 self._enqueue(side, data[start : start + BURST_BYTES])
 
@@ -133,11 +138,48 @@ class Connection:
     def _crossing(self, line: Line, flow: Flow, side: int, now_ns: int, size: int) -> int:
         """Return when *size* bytes that leave now are across a link that says something."""
         key = (self.far.name, self.ordinal, side, flow.count)
-        delay_ns = self.network.delay_ns(line, self.far, self.ordinal, side, flow.count)
+        if self.row is not None:
+            delay_ns = self.network.slowed_ns(self.far, self.row.latency_ns // 2)
+        else:
+            delay_ns = self.network.delay_ns(line, self.far, self.ordinal, side, flow.count)
         if line.link.jitter_ns:
             flow.jitter = line.jitter(flow.jitter, *key)
             delay_ns = max(0, delay_ns + int(flow.jitter * line.link.jitter_ns))
         return line.departs_ns(now_ns, size) + delay_ns + line.recovery_ns(size, delay_ns, *key)
+
+    # A line with a trace ----------------------------------------------------------------------------------------
+
+    def _follows_record(self, data: bytes) -> bool:
+        """Do with a part of a request what the line's trace recorded; return True if it goes its way."""
+        line, env, near = self.lines[0], self.network.env, self.ends[0]
+        if line.link.trace is None:
+            return True
+        if self.swallows > 0:
+            self.swallows -= len(data)
+        else:
+            self.row = row = self.network.recorded(line, self.far, trace.methods_of(data))
+            if row is None or row.status == trace.OK:
+                return True
+            rest = trace.rest_of(data)
+            if row.status == trace.TIMEOUT:
+                self.stale = SILENT
+            elif row.status in (trace.RESET, trace.REFUSED):
+                env.after(row.latency_ns, self.cut)
+            elif rest is None:
+                return True  # a status of HTTP answers requests of HTTP alone
+            else:
+                self.swallows = rest
+                self._answer(row)
+        env.after(0, near._acked, len(data))
+        return False
+
+    def _answer(self, row: trace.Row) -> None:
+        """Let somebody on the way answer for the far end, as a gateway does."""
+        answer, flow, network = trace.answer(row.status), self._flows[1], self.network
+        t_ns = flow.arrival_ns = max(network.env.now + row.latency_ns, flow.arrival_ns)
+        self.ends[1]._outstanding_bytes += len(answer)
+        network.trace = hash((network.trace, t_ns, self.number, row.status))
+        network.env.at(t_ns, self.ends[0]._arrive, answer)
 
     # A line that is down ----------------------------------------------------------------------------------------
 

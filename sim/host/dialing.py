@@ -170,7 +170,7 @@ class Dialing(base_events.BaseEventLoop):
         site.attempts += 1
         attempt = site.attempts
         await self._exchange(site, -attempt, first_ns=SYN_RETRY_NS, retries=SYN_RETRIES)
-        if network.listener_at(site, port) is None:
+        if network.refuses(self.machine.site, site, port):
             raise ConnectionRefusedError(111, f"Connect call failed {(site.ip, port)!r}")
         return site, attempt
 

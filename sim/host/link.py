@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Protocol
 
+from sim.host.trace import Trace
 from sim.rng import Stream
 from sim.units import MS, S
 
@@ -60,6 +61,7 @@ class Link:
         loss_ratio: share of packets that are lost; each costs a retransmission.
         retransmit_ns: the first retransmission time-out; it doubles for the same packet.
         idle_ns: a connection that is quiet for longer is forgotten on the way: a reset answers what is sent then.
+        trace: a record of requests, which says how long they take and how they end.
         down: nothing arrives.
     """
 
@@ -70,6 +72,7 @@ class Link:
     loss_ratio: float | None = None
     retransmit_ns: int | None = None
     idle_ns: int | None = None
+    trace: Trace | None = None
     down: bool | None = None
 
     def under(self, other: Link) -> Link:

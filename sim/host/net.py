@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sim.host.clock import NsEnvironment
 from sim.host.connection import Connection, timed_out
 from sim.host.link import RETRANSMIT_NS_MAX, Latency, Line, Links
+from sim.host.trace import REFUSED, Row
 from sim.host.transport import SimTransport
 from sim.record import Recorder
 from sim.rng import Streams
@@ -216,12 +217,25 @@ class Network:
         """Return the way from one host to another."""
         return self.links.line(source.where, target.where)
 
+    def recorded(self, line: Line, far: Site, methods: Iterable[str] = ()) -> Row | None:
+        """Return the row of the line's trace that is in force, if it has one."""
+        trace = line.link.trace
+        return None if trace is None else trace.row(self.env.now, far.name, methods)
+
     def delay_ns(self, line: Line, far: Site, *key: int) -> int:
         """Draw the time of one packet on *line*; what its link leaves open is half of a round trip."""
+        if line.link.trace is not None:
+            recorded_ns = line.link.trace.round_trip_ns(self.env.now, far.name)
+            if recorded_ns is not None:
+                return self.slowed_ns(far, recorded_ns // 2)
         if line.link.delay is None:
             return self.round_trip_ns(far, *key) // 2
+        return self.slowed_ns(far, line.delay_ns(far.name, *key))
+
+    def slowed_ns(self, far: Site, one_way_ns: int) -> int:
+        """Return what a fault of kind latency makes of a packet's time."""
         origin = self.origin(far)
-        return int(line.delay_ns(far.name, *key) * origin.factor) + origin.extra_ns // 2
+        return int(one_way_ns * origin.factor) + origin.extra_ns // 2
 
     def exchange(self, near: str, far: Site, *key: int, first_ns: int, retries: int) -> Iterator[int]:
         """Yield how long to wait, again and again, until the answer to one packet to *far* is there.
@@ -287,6 +301,11 @@ class Network:
     def close_listener(self, listener: Listener) -> None:
         """Take connections no more; those open stay."""
         self.listeners.pop((listener.site, listener.port), None)
+
+    def refuses(self, near: str, site: Site, port: int) -> bool:
+        """Say whether a connection from the host *near* is refused, by whoever is there or by what was recorded."""
+        row = self.recorded(self.line(self.sites[near], site), site)
+        return (row is not None and row.status == REFUSED) or self.listener_at(site, port) is None
 
     def listener_at(self, site: Site, port: int) -> Listener | None:
         """Return who takes a connection to *port* of *site*, or None if it is refused."""

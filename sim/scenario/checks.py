@@ -69,7 +69,11 @@ def _links(scenario: Scenario) -> Iterator[Finding]:
         path: Path = ("links", index)
         yield from _ends(link, scenario, path)
         if link.model_fields_set <= set(Ends.model_fields):
-            yield path, f"says nothing; give one of {', '.join(Behaviour.model_fields)}"
+            yield path, f"says nothing; give one of {', '.join(Behaviour.model_fields)}, trace"
+        if link.trace is not None and link.between is None:
+            yield (*path, "trace", KEY), "a trace holds requests and answers; give between, for both directions"
+        if link.trace is not None and link.delay is not None:
+            yield (*path, "delay", KEY), "delay and trace are both given; keep one"
         if link.correlation is not None and link.jitter is None:
             yield (*path, "correlation", KEY), "correlation is that of a jitter; give jitter too"
 

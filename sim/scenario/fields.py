@@ -200,7 +200,7 @@ class Drawn:
         return {"anyOf": [*number["anyOf"], *named, *measured]}
 
     def _write(self, value: Distribution, info: SerializationInfo) -> Any:
-        if isinstance(value, Samples) and _by_content(info):
+        if isinstance(value, Samples) and by_content(info):
             return {"samples": blake2b(repr(value.values).encode(), digest_size=16).hexdigest()}
         return value.plain(self.dimension.spell)
 
@@ -218,12 +218,13 @@ def _read_path(raw: object) -> Path:
 
 
 def _write_path(path: Path, info: SerializationInfo) -> str:
-    if not _by_content(info):
+    if not by_content(info):
         return str(path)
     return blake2b(path.read_bytes() if path.is_file() else b"", digest_size=16).hexdigest()
 
 
-def _by_content(info: SerializationInfo) -> bool:
+def by_content(info: SerializationInfo) -> bool:
+    """Say whether files are written as what they hold, for a hash, not as where they are."""
     return isinstance(info.context, dict) and info.context.get("files") == "content"
 
 
@@ -309,7 +310,7 @@ def _read_key(raw: object) -> PrivateKey:
 
 
 def _write_key(key: PrivateKey, info: SerializationInfo) -> str:
-    return blake2b(key.value, digest_size=16).hexdigest() if _by_content(info) else MASK
+    return blake2b(key.value, digest_size=16).hexdigest() if by_content(info) else MASK
 
 
 Key = Annotated[

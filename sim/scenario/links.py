@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import AfterValidator, ConfigDict, Field
 
 from sim.scenario.fields import Bandwidth, Duration, DurationDraw, Listed, Share, Strict, positive
+from sim.scenario.traces import TracePath
 from sim.scenario.values import ValueRefused
 
 if TYPE_CHECKING:  # the model builds on this module
@@ -81,6 +82,9 @@ class Ends(Strict):
 
 class Link(Behaviour, Ends):
     """What holds between sites; of two links that speak of one thing the later one is right."""
+
+    trace: TracePath | None = None
+    """A recorded trace: how long requests took, and how they ended."""
 
 
 def sites(scenario: Scenario) -> dict[str, str]:

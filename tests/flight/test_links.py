@@ -129,3 +129,25 @@ def test_metrics_over_udp_reach_a_host_or_are_lost(tmp_path: Path) -> None:
 
     assert all(65 <= int(each) <= 92 for each in run.printed[0].split())
     assert run.result["findings"] == []
+
+
+def test_a_recorded_trace_is_played_back(tmp_path: Path) -> None:
+    """Each call of web3.py takes what the newest row of its method says, and ends as it says; so do other clients.
+
+    A call opens a connection, so it costs three round trips: TCP, TLS, and the request.
+    """
+    run = fly("recorded.yaml", tmp_path / "run")
+
+    said = dict(line.split(" | ") for line in run.printed)
+    assert said == {
+        "first": "1 121",
+        "slower": "1 360",
+        "limited": "ClientResponseError 429 45",
+        "silent": "TimeoutError 1000",
+        "reset": "ClientOSError 90",
+        "logs": "[] 960",
+        "refused": "ClientConnectorError 30",
+        "again": "1 151",
+        "websocket": '"result":"0x1"} 251',
+        "requests": "200 151",
+    }
