@@ -305,6 +305,7 @@ def _verify(order: Any, folder: Path, stop: Callable[[], bool]) -> None:
         raise WindtunnelError(f"{folder}: a second flight differs\n{story(pair)}")
 
 
+# Options are declared once; typer reads a command's from its signature, so those of `run` that it shares stand again.
 @app.command(
     epilog="Examples:  windtunnel verify scenarios/smoke.yaml --seeds 0..99 -j 2  |  windtunnel verify my.yaml --json"
 )

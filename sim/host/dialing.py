@@ -179,6 +179,17 @@ class Dialing(base_events.BaseEventLoop):
         for wait_ns in waits:
             await self._wait_ns(wait_ns)
 
+    async def _introduce(self, transport: asyncio.BaseTransport, protocol: asyncio.BaseProtocol) -> None:
+        """Call `connection_made` in a turn of its own, as asyncio does, and wait for it."""
+        waiter = self.create_future()
+        self.call_soon(protocol.connection_made, transport)
+        self.call_soon(futures._set_result_unless_cancelled, waiter, None)
+        try:
+            await waiter
+        except BaseException:
+            transport.close()
+            raise
+
     async def create_connection(
         self,
         protocol_factory: Callable[[], Any],
@@ -225,14 +236,7 @@ class Dialing(base_events.BaseEventLoop):
             raise ConnectionRefusedError(111, f"Connect call failed {(site.ip, number)!r}")
         protocol = protocol_factory()
         transport.set_protocol(protocol)
-        waiter = self.create_future()
-        self.call_soon(protocol.connection_made, transport)
-        self.call_soon(futures._set_result_unless_cancelled, waiter, None)
-        try:
-            await waiter
-        except BaseException:
-            transport.close()
-            raise
+        await self._introduce(transport, protocol)
         return transport, protocol
 
     async def start_tls(
@@ -298,14 +302,7 @@ class Dialing(base_events.BaseEventLoop):
             peer = (network.resolve(remote_addr[0], self.machine.site), int(remote_addr[1]))
         protocol = protocol_factory()
         transport = bind(self, network, local_addr, peer, protocol)  # type: ignore[arg-type]
-        waiter = self.create_future()
-        self.call_soon(protocol.connection_made, transport)
-        self.call_soon(futures._set_result_unless_cancelled, waiter, None)
-        try:
-            await waiter
-        except BaseException:
-            transport.close()
-            raise
+        await self._introduce(transport, protocol)
         return transport, protocol
 
     async def create_server(

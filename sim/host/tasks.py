@@ -43,6 +43,7 @@ class SimTask(asyncio.Task):  # type: ignore[type-arg]
             return self._hash
 
 
+# Not one mixin for both: two C layouts cannot share a base with slots, and a call more would cost each task.
 class SimFuture(asyncio.Future):  # type: ignore[type-arg]
     """A future with the hash rule of `SimTask`."""
 

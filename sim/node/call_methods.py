@@ -48,6 +48,7 @@ def call(
     raise RpcError(result.error)
 
 
+# The parameters of both are those of the execution APIs' `eth_call` and `eth_estimateGas`, which are the same.
 def estimate_gas(
     view: NodeView,
     arguments: CallArguments,

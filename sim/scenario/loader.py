@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from os.path import normpath
+from os.path import isdir, normpath
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -159,7 +159,7 @@ def _unreadable(name: str, file: Path, asked: Scalar | None, error: OSError) -> 
     if isinstance(error, FileNotFoundError):
         near = [each.name for each in file.parent.glob("*.y*ml")] if file.parent.is_dir() else []
         message = f"no such file{suggestion(file.name, near)}"
-    elif isinstance(error, IsADirectoryError) or file.is_dir():
+    elif isinstance(error, IsADirectoryError) or isdir(file):  # noqa: PTH112 (it answers where the folder may not be entered)
         message = "is a folder, not a scenario file"
     else:
         message = f"cannot be read: {error.strerror}"

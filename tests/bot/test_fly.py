@@ -189,7 +189,7 @@ def test_a_stray_error_frame_does_not_end_it(ground: Ground, monkeypatch: pytest
             await line.say('{"jsonrpc":"2.0","id":null,"error":{"code":-32005,"message":"rate limited"}}')
             await eventually(lambda: line.connections == 2, "a second connection")
             await asyncio.to_thread(ground.buy_token, 0, 5 * ETHER)
-            await eventually(lambda: earned() > 0, "a profit")
+            assert await eventually(lambda: earned() > 0, "a profit")
 
     fly(flight())
 
@@ -202,7 +202,7 @@ def test_a_broken_frame_does_not_end_it(ground: Ground, monkeypatch: pytest.Monk
         async with aboard(ground, monkeypatch) as (line, earned):
             await line.say(frame)
             await asyncio.to_thread(ground.buy_token, 0, 5 * ETHER)
-            await eventually(lambda: earned() > 0, "a profit")
+            assert await eventually(lambda: earned() > 0, "a profit")
 
     fly(flight())
 

@@ -36,7 +36,10 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def called(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Call]:
-    """The command's main function in this process, which saves loading it anew for every option."""
+    """The command's main function in this process, which saves loading it anew for every option.
+
+    Patched is only what a caller sets, its directory and its words, so that pytest gives them back.
+    """
 
     def call(*words: str) -> Call:
         monkeypatch.chdir(home)
@@ -50,7 +53,7 @@ def called(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     return call
 
 
-def refused(call: Call, *words: str) -> None:
+def assert_refused(call: Call, *words: str) -> None:
     """Expect exit code 2, nothing on standard output, each of *words* in the message, and no traceback."""
     assert call.code == 2, call.err
     assert call.out == ""
@@ -80,7 +83,7 @@ def test_a_broken_scenario_names_line_and_column(home: Path) -> None:
 
     call = windtunnel("validate", *(f"broken{number}.yaml" for number in range(len(MISTAKES))), cwd=home)
 
-    refused(call, *(f"broken{number}.yaml{message}" for number, (_, _, message) in enumerate(MISTAKES)))
+    assert_refused(call, *(f"broken{number}.yaml{message}" for number, (_, _, message) in enumerate(MISTAKES)))
 
 
 def test_nothing_flies_if_one_scenario_is_broken(home: Path) -> None:
@@ -89,7 +92,7 @@ def test_nothing_flies_if_one_scenario_is_broken(home: Path) -> None:
 
     call = windtunnel("run", "one.yaml", "broken.yaml", "--json", cwd=home)
 
-    refused(call, "broken.yaml:5:3: chain.slott: unknown key 'slott'; did you mean 'slot'?")
+    assert_refused(call, "broken.yaml:5:3: chain.slott: unknown key 'slott'; did you mean 'slot'?")
     assert not (home / "runs").exists()
 
 
@@ -127,7 +130,7 @@ def test_a_message_quotes_the_line_with_a_caret(home: Path) -> None:
 )
 def test_a_wrong_option_is_refused(words: list[str], message: str, called: Callable[..., Call]) -> None:
     """Each wrong option is told by its name; a fault, an engine or a metric that is not there, too."""
-    refused(called("run", "one.yaml", "--json", *words), message)
+    assert_refused(called("run", "one.yaml", "--json", *words), message)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +150,7 @@ def test_a_wrong_set_quotes_its_argument_with_a_caret(
     """The message repeats the argument, and a caret stands under the part at fault."""
     call = called("run", "one.yaml", "--set", argument)
 
-    refused(call, "--set", message, argument)
+    assert_refused(call, "--set", message, argument)
     lines = call.err.splitlines()
     quoted = next(number for number, line in enumerate(lines) if line.strip() == argument)
     place = lines[quoted + 1].index("^")
@@ -172,13 +175,13 @@ def test_set_reaches_maps_lists_and_quoted_keys_from_left_to_right(home: Path) -
 @pytest.mark.parametrize("command", ["gate", "report", "replay"])
 def test_a_folder_without_a_record_is_refused(command: str, home: Path, called: Callable[..., Call]) -> None:
     """Commands on run folders say that there is no record, with exit code 2."""
-    refused(called(command, str(home)), "no such record")
+    assert_refused(called(command, str(home)), "no such record")
 
 
 @pytest.mark.parametrize("command", ["run", "validate", "gate", "report", "replay", "bogus"])
 def test_a_call_without_arguments_is_a_usage_error(command: str, called: Callable[..., Call]) -> None:
     """A command that lacks its argument, and one that is none, are exit code 2."""
-    refused(called(command))
+    assert_refused(called(command))
 
 
 def test_validate_goes_through_all_files(home: Path) -> None:
@@ -191,7 +194,7 @@ def test_validate_goes_through_all_files(home: Path) -> None:
 
     assert good.code == 0, good.err
     assert good.err.count(": valid") == len(shipped) + 1
-    refused(bad, "broken.yaml:1:11", "one.yaml: valid", "nothere.yaml: no such file")
+    assert_refused(bad, "broken.yaml:1:11", "one.yaml: valid", "nothere.yaml: no such file")
 
 
 def test_schema_is_json_schema_that_the_scenarios_satisfy(home: Path) -> None:
@@ -237,9 +240,9 @@ def test_a_contract_that_cannot_be_deployed_is_told_before_anything_flies(
     (home / "broken.yaml").write_text(SCENARIO + f"contracts:\n  c: {{{contract}}}\n")
 
     for command in ("run", "validate"):
-        refused(called(command, "broken.yaml"), "broken.yaml:10:", message)
+        assert_refused(called(command, "broken.yaml"), "broken.yaml:10:", message)
 
 
 def test_a_folder_that_cannot_be_made_is_told(called: Callable[..., Call]) -> None:
     """--out where nothing can be written is the caller's mistake, not ours."""
-    refused(called("run", "one.yaml", "--json", "--out", "/proc/nowhere/run"), "/proc/nowhere/run")
+    assert_refused(called("run", "one.yaml", "--json", "--out", "/proc/nowhere/run"), "/proc/nowhere/run")
