@@ -39,7 +39,7 @@ from sim.probe.attendance import Attendance
 from sim.probe.cputime import CpuProfile
 from sim.probe.findings import Findings
 from sim.probe.leaks import LeakProbe
-from sim.probe.locks import LockProbe, watch_thread_locks
+from sim.probe.locks import LockProbe
 from sim.probe.place import Place, Places, stack_of_task
 from sim.probe.tasks import TaskProbe
 from sim.probe.turns import TracedLoop, TurnTrace
@@ -49,11 +49,14 @@ from sim.restart import Restarts
 from sim.rng import Streams
 from sim.scenario.costs import source_of
 from sim.scenario.references import expand
-from sim.units import MINUTE
+from sim.units import MINUTE, S
 from sim.world import Subject, World
 
 GC_EVERY_NS = MINUTE
 """The cyclic collector runs at these instants alone, so that finalisers run at the same place in every process."""
+
+LOOK_EVERY_NS = S
+"""How often deadlocks are looked for among threads, from the first thread on; with probes off nobody looks."""
 
 RUNAWAY_SIGNAL = signal.SIGUSR1
 STACK_SIGNAL = signal.SIGUSR2
@@ -114,7 +117,7 @@ class Flight:
             self._surround()
         except ScenarioError as error:
             self._refuse(error)
-        self.program = Program(self.bot.entry, _text(self.bot.script), str(self.bot.path), tuple(self._args()))
+        self.program = Program(self.bot.entry, _text(self.bot.script), str(self.bot.path), tuple(self._arguments))
         prepare(self.program, self.job.harness_root)
         if any(fault.kind == "crash" for fault in self.scenario.faults):
             self.restarts.locks = self.locks
@@ -224,11 +227,11 @@ class Flight:
             self.recorder, lambda: self.env.now, self.redactor.text, self.job.header["fingerprint"]["world"]["level"]
         )
         self.tasks = TaskProbe(self.recorder)
-        self.locks = LockProbe(self.recorder, self.findings, self.places)
+        self.locks = LockProbe(self.recorder, self.findings, self.places, self.baton, self.loops)
         self.leaks = LeakProbe(self.findings, self.places, self.tasks, self.locks, self.network)
         if self.job.probes:
             self.locks.install()
-            watch_thread_locks(self.recorder, self.machine.now_ns)
+            self.leaks.install()
         self._attend()
         self.turns = TurnTrace(self.folder, lambda: self.env.now, self.places) if self.job.trace_turns else None
         if self.turns is not None:
@@ -263,14 +266,16 @@ class Flight:
         loop.watch = self if self.job.probes else None
         self.loops.append(loop)
 
-    def _args(self) -> list[str]:
-        return self._arguments
-
     def _schedule(self) -> None:
         duration_ns = self.scenario.duration
         self.env.at(duration_ns, self._stop, priority=MONITOR)
         self.env.at(duration_ns + self.bot.stop.grace, self._grace_over, priority=MONITOR)
         self.env.at(GC_EVERY_NS, self._collect, priority=FAULT)
+        self.baton.on_first = self._look_at_threads
+
+    def _look_at_threads(self) -> None:
+        self.locks.look()
+        self.env.after(LOOK_EVERY_NS, self._look_at_threads, priority=MONITOR)
 
     def _collect(self) -> None:
         gc.collect()
@@ -325,6 +330,7 @@ class Flight:
     def _stop(self) -> None:
         how = self.bot.stop.signal
         self.stopped_ns = self.env.now
+        self.locks.look()
         self.recorder.event("flight.stop", "bot", signal=how)
         ending.watch_new_work(how, self.world, self.network, self.findings)
         if self.restarts.down:  # there is nobody to tell
@@ -394,7 +400,7 @@ class Flight:
             )
             self._finish("crash", outcome.exit_code or 1)
         if self.job.probes:
-            self.leaks.look(self.loops)
+            self.leaks.look(self.loops, self.sockets.loops())
         self._finish("returned", outcome.exit_code)
 
     def _is_crash(self, outcome: Outcome) -> bool:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import _thread
 import queue
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 from sim.host import processor
@@ -39,11 +41,13 @@ AHEAD_NS_MAX = 20 * US
 class Waiter:
     """One thread's wait for one thing."""
 
-    __slots__ = ("done", "granted", "overtaken", "since_ns", "thread", "timed_out", "what")
+    __slots__ = ("done", "frame", "granted", "overtaken", "since_ns", "thread", "timed", "timed_out", "what")
 
-    def __init__(self, thread: BatonThread | None, what: object) -> None:
+    def __init__(self, thread: BatonThread | None, what: object, timed: bool) -> None:
         self.thread = thread
         self.what = what
+        self.timed = timed
+        self.frame: FrameType | None = None  # who waits, while it does
         self.since_ns = 0
         self.done = False
         self.overtaken = False
@@ -76,11 +80,13 @@ class Baton:
         self.main_ident = _real_ident()
         self.main_gate = _real_allocate()
         self.main_gate.acquire()
+        self.main_waiting: Waiter | None = None
         self.current: BatonThread | None = None
         self.by_ident: dict[int, BatonThread] = {}
         self.started = 0
         self.switches = 0
         self.alive = 0
+        self.on_first: Callable[[], object] = lambda: None  # called when the first thread is about to start
         self.on_count: Callable[[int], object] = lambda alive: None  # told how many threads there are
 
     # Threads ----------------------------------------------------------------------------------------------------
@@ -95,6 +101,7 @@ class Baton:
         """Start a thread as `_thread.start_new_thread` does; it first runs when its event comes up."""
         if not self.started:
             processor.stay_on_one()
+            self.on_first()
         thread = BatonThread(getattr(function, "__self__", None))
         ready = _real_allocate()
         ready.acquire()
@@ -157,6 +164,7 @@ class Baton:
         for thread in left:
             thread.abandoned = True
         self.by_ident.clear()
+        self.main_waiting = None
         self._count(-self.alive)
         return left
 
@@ -165,7 +173,8 @@ class Baton:
     def block(self, what: object, timeout_ns: int | None, enlist: Callable[[Waiter], object]) -> bool:
         """Wait until `wake` is called on the waiter that *enlist* is given; return False if the time ran out."""
         thread = self.current
-        waiter = Waiter(thread, what)
+        waiter = Waiter(thread, what, timeout_ns is not None)
+        waiter.frame = sys._getframe(1)
         enlist(waiter)
         since_ns = waiter.since_ns = self.machine.settle_ns()
         timer = None
@@ -173,9 +182,13 @@ class Baton:
             timer = self.env.at(since_ns + timeout_ns, self._expire, waiter, priority=LOOP)
         try:
             if thread is None:
-                env = self.env
-                while not waiter.done:
-                    env.step()
+                outer, self.main_waiting = self.main_waiting, waiter
+                try:
+                    env = self.env
+                    while not waiter.done:
+                        env.step()
+                finally:
+                    self.main_waiting = outer
             else:
                 thread.waiting_for = waiter
                 self.main_gate.release()
@@ -183,6 +196,7 @@ class Baton:
                 thread.waiting_for = None
         finally:  # a signal handler may raise in the main thread's wait
             waiter.done = True
+            waiter.frame = None
             if timer is not None:
                 timer.cancel()
         return not waiter.timed_out
@@ -230,6 +244,7 @@ class SimLock:
     """
 
     baton: Baton
+    seen: Any = None  # what a probe knows of it
 
     def __init__(self) -> None:
         self._holder: int | None = None

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import threading
 from collections.abc import Iterable
 from typing import Any
 
 from sim.host.loop import SimLoop
 from sim.host.net import Network
+from sim.host.sockets import SimSocket
+from sim.host.transport import SimTransport
 from sim.probe.findings import Findings
 from sim.probe.locks import LockProbe
 from sim.probe.place import Place, Places, stack_of_task
@@ -29,6 +32,19 @@ class LeakProbe:
         self._locks = locks
         self._network = network
         self._leaked_tasks: int | None = None
+        self._dialed: dict[int, Place] = {}  # who connected a blocking socket, by the connection's number
+
+    def install(self) -> None:
+        """Note who connects blocking sockets, from now on and for good."""
+        real_connect, probe = SimSocket.connect, self
+
+        def connect(sock: SimSocket, address: Any) -> None:
+            real_connect(sock, address)
+            probe._dialed[sock._connected().connection.number] = probe._places.of_caller(sys._getframe(1))  # noqa: SLF001
+
+        connect.__name__ = "connect"
+        connect.__doc__ = real_connect.__doc__
+        SimSocket.connect = connect  # type: ignore[method-assign, assignment]
 
     def on_main_done(self, loop: SimLoop, main: asyncio.Future[Any]) -> None:
         """The coroutine given to `asyncio.run` is over; what it started should be, too."""
@@ -70,18 +86,46 @@ class LeakProbe:
         if self._leaked_tasks is not None:
             recorder.note("metric", "leaked.tasks", value=self._leaked_tasks, type="counter")
 
-    def look(self, loops: Iterable[SimLoop]) -> None:
-        """The program has ended: name what is still open."""
+    def look(self, loops: Iterable[SimLoop], kernel: Iterable[SimLoop]) -> None:
+        """The program has ended: name what is still open.
+
+        Args:
+            kernel: the loop behind blocking sockets; what such a socket's owner closed is not open.
+        """
         gc.collect()
         for transport in self._network.open_from(loops):
-            peer = self._network.by_ip[transport.get_extra_info("peername")[0]].name
-            place = Place(None, f"connection to {peer}", "bot")
-            title = f"connection to {peer} was still open when the program had ended"
-            self._findings.add("leaked_socket", title, place, about=peer)
+            self._add_socket(transport, Place(None, "", "bot"))
+        for transport in self._network.open_from(kernel):
+            if not transport.is_closing():
+                self._add_socket(transport, self._dialed.get(transport.connection.number, Place(None, "", "bot")))
         for thread in threading.enumerate():
             if thread is not threading.main_thread() and not thread.daemon and not _is_pool_worker(thread):
-                place = Place(None, thread.name, "bot")
+                code = getattr(getattr(thread, "_target", None), "__code__", None)
+                place = self._places.of_code(code) if code is not None else Place(None, thread.name, "bot")
                 self._findings.add("leaked_thread", f"thread {thread.name} was still alive", place, about=thread.name)
+        for name, place in self._locks.held_by_nobody_alive():
+            title = f"lock {name} was still held when the program had ended, by nobody who could release it"
+            self._findings.add("leaked_lock", title, place, about=name)
+        self._look_at_executors()
+
+    def _look_at_executors(self) -> None:
+        """Name pools that nobody shut down; one whose workers are idle ends with the interpreter and does not gate."""
+        for executor, place in self._locks.graph.executors.items():
+            left = self._locks.graph.left_of(executor)
+            if left is None:
+                continue
+            workers, jobs = left
+            title = f"an executor with {workers} threads was never shut down; {jobs} jobs were not done"
+            gating = jobs > 0 and place.origin == "bot"
+            detail = {"workers": workers, "jobs": jobs}
+            self._findings.add("leaked_executor", title, place, gating=gating, detail=detail)
+
+    def _add_socket(self, transport: SimTransport, dialed: Place) -> None:
+        """Name an open connection; one that a library keeps does not gate: the bot may have no handle on it."""
+        peer = self._network.by_ip[transport.get_extra_info("peername")[0]].name
+        place = Place(dialed.where, f"connection to {peer}", dialed.origin)
+        title = f"connection to {peer} was still open when the program had ended"
+        self._findings.add("leaked_socket", title, place, about=peer, gating=dialed.origin == "bot")
 
     def _add_session(self, message: str) -> None:
         place = Place(None, "client session", "bot")

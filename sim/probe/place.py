@@ -66,6 +66,18 @@ class Places:
             frame = frame.f_back
         return library or first or Place(None, "", "harness")
 
+    def of_caller(self, frame: FrameType | None) -> Place:
+        """Return the innermost place on the stack at *frame* that is not Python's own: whose call it was.
+
+        Where there is none, a thread was given the call itself, by the bot.
+        """
+        while frame is not None:
+            place = self.of_code(frame.f_code, frame.f_lineno)
+            if place.origin != "harness" and not place.origin.startswith("library python "):
+                return place
+            frame = frame.f_back
+        return Place(None, "", "bot")
+
     def of_task(self, task: asyncio.Task[Any]) -> Place:
         """Return where *task* waits, in the bot's code if any of its frames is there; else where it was written."""
         frames = coroutine_frames(task.get_coro())

@@ -1,0 +1,36 @@
+"""A task holds the nonce lock and waits for the book's, in an executor; a thread holds the book's and asks the loop."""
+
+import asyncio
+import threading
+
+book = threading.Lock()
+
+
+async def next_nonce(nonce):
+    async with nonce:
+        return 7
+
+
+def rebalance(loop, nonce):
+    with book:
+        return asyncio.run_coroutine_threadsafe(next_nonce(nonce), loop).result()
+
+
+def read_book():
+    with book:
+        return "read"
+
+
+async def pay(nonce):
+    async with nonce:
+        await asyncio.sleep(0.01)
+        return await asyncio.to_thread(read_book)
+
+
+async def main():
+    loop, nonce = asyncio.get_running_loop(), asyncio.Lock()
+    found = await asyncio.gather(pay(nonce), asyncio.to_thread(rebalance, loop, nonce))
+    print("done", found)
+
+
+asyncio.run(main())
