@@ -151,9 +151,8 @@ class Process:
         sys.path_importer_cache.clear()
         importlib.invalidate_caches()
         bootstrap: Any = importlib._bootstrap
-        self._grave.append((dict(bootstrap._module_locks), dict(bootstrap._blocking_on)))
-        bootstrap._module_locks.clear()
-        bootstrap._blocking_on.clear()
+        self._grave.append((bootstrap._module_locks, bootstrap._blocking_on))
+        bootstrap._module_locks, bootstrap._blocking_on = {}, type(bootstrap._blocking_on)()
         self._grave.append(list(warnings.filters))
         warnings.filters[:] = self._filters  # type: ignore[index]
         warnings._filters_mutated()  # type: ignore[attr-defined]
