@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.host.flown import fly
 
 
@@ -102,3 +104,75 @@ def test_signals_from_threads_reach_the_main_thread() -> None:
     """)
 
     assert said == {"names": ["MainThread", "refused"]}
+
+
+@pytest.mark.parametrize("sign", ["SIGTERM", "SIGINT", "SIGHUP"])
+def test_a_signal_is_delivered_between_callbacks(sign: str) -> None:
+    """A signal waits while two callbacks of a turn work; signal.signal's handler comes next, the loop's in a turn."""
+    said = fly(
+        """
+        calls = []
+        def note(what): calls.append([what, asyncio._get_running_loop() is not None and loop._pumping])
+        def work(name):
+            calls.append(name + " begins")
+            until = time.monotonic() + 0.2
+            while time.monotonic() < until: pass
+            calls.append(name + " ends")
+        async def main():
+            global loop
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGN, note, "loop")
+            signal.signal(signal.SIGN, lambda number, frame: note(signal.Signals(number).name))
+            env.at(env.now + 10**9 + 10**8, desk.deliver, signal.SIGN)
+            at = loop.time() + 1
+            loop.call_at(at, work, "one"); loop.call_at(at, work, "two")
+            await asyncio.sleep(3)
+        asyncio.run(main())
+        said["calls"] = calls
+    """.replace("SIGN", sign)
+    )
+
+    assert said["calls"] == ["one begins", "one ends", "two begins", "two ends", [sign, False], ["loop", True]]
+
+
+@pytest.mark.parametrize("sign", ["SIGTERM", "SIGINT", "SIGHUP"])
+def test_a_signal_ends_a_wait_of_the_main_thread_without_a_loop(sign: str) -> None:
+    """A handler runs amid time.sleep, which goes on to its end, as it does since Python 3.5; raising ends it."""
+    said = fly(
+        """
+        began = time.monotonic()
+        def spent(): return round(time.monotonic() - began)
+        seen = []
+        signal.signal(signal.SIGN, lambda number, frame: seen.append(spent()))
+        env.after(10**9, desk.deliver, signal.SIGN)
+        time.sleep(3)
+        seen.append(spent())
+        def leave(number, frame): raise InterruptedError
+        signal.signal(signal.SIGN, leave)
+        env.after(10**9, desk.deliver, signal.SIGN)
+        try: time.sleep(3)
+        except InterruptedError: seen.append(spent())
+        said["seen"] = seen
+    """.replace("SIGN", sign)
+    )
+
+    assert said["seen"] == [1, 3, 4]
+
+
+def test_a_loop_without_a_task_to_run_is_woken_by_a_signal() -> None:
+    """run_forever with nothing scheduled: each of three signals comes as a callback at its instant, and can stop it."""
+    said = fly("""
+        loop = new_loop()
+        calls = []
+        def heard(name):
+            calls.append([name, env.now // MS])
+            if name == "SIGHUP": loop.stop()
+        for number, name in enumerate(("SIGTERM", "SIGINT", "SIGHUP"), 1):
+            loop.add_signal_handler(getattr(signal, name), heard, name)
+            env.at(number * 10**9, desk.deliver, getattr(signal, name))
+        loop.run_forever()
+        loop.close()
+        said["calls"] = calls
+    """)
+
+    assert said["calls"] == [["SIGTERM", 1000], ["SIGINT", 2000], ["SIGHUP", 3000]]
