@@ -1,8 +1,9 @@
 """One fault on the host alone: the bot's clocks, threads and network, a server, and an unmodified library.
 
 Usage: `python -m tests.faults.ground ROW SEED`, where ROW is a module of `tests.faults.rows` with an asynchronous
-`bot()` that returns what it saw and, for a server, `apps()`: aiohttp applications by port of the host `node`. What the
-bot returned is printed as JSON. Legality level L0: stock asyncio's order, fixed latency of 20 ms.
+`bot()` that returns what it saw and, for a server, `apps()`: aiohttp applications by port of the host `node`. A row's
+`trouble(env, network)`, if it has one, plans what goes wrong on the way. What the bot returned is printed as JSON.
+Legality level L0: stock asyncio's order, fixed latency of 20 ms.
 """
 
 from __future__ import annotations
@@ -72,6 +73,8 @@ def main(row: str, seed: int) -> None:
     world.start_serving()
     serving = world.create_task(serve())
     env.at(PATIENCE_NS, late)
+    if hasattr(found, "trouble"):
+        found.trouble(env, network)
     loops: list[Any] = []
 
     def new_loop() -> SimLoop:

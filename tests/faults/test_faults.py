@@ -195,3 +195,22 @@ def test_row_14_a_cancelled_waiter_releases_the_lock_of_another() -> None:
     seen = reproduce("foreign_release")
 
     assert seen["together"] == [["first"], ["first", "second"]]
+
+
+def test_row_18_a_connection_that_is_reset_comes_back_without_a_pause() -> None:
+    """web3.py #3151: a provider that resets five times a second is dialled five times a second: no backoff, a ban."""
+    seen = reproduce("hot_loop")
+
+    assert seen["before"] == 1
+    assert 98 <= seen["in twenty seconds"] <= 102
+
+
+def test_row_24_what_happens_in_the_gap_is_lost() -> None:
+    """A NAT forgets the connection at 60 s: ping after 30 s, its time-out after 300 more; 26 heads never come.
+
+    Nothing tells the bot: its state says open, its handler is just not called.
+    """
+    seen = reproduce("gap")
+
+    assert (seen["silent from"], seen["silent until"]) == ([56], [380])
+    assert seen["lost"] == [26]
