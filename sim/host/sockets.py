@@ -347,19 +347,26 @@ class SimSocket(_RealSocket):
         return self.recv(bufsize, flags), None
 
     def send(self, data: Any, flags: int = 0, /) -> int:
-        """Send *data*, waiting while the window is full; return its length."""
-        transport = self._connected()
-        end = self._end
-        self._await(lambda: end.writable)
-        if end.error is not None or end.shut or transport.is_closing():
-            raise end.error if isinstance(end.error, ConnectionError) else BrokenPipeError(32, "Broken pipe")
-        payload = bytes(data)
-        transport.write(payload)
-        return len(payload)
+        """Send *data*, waiting while the buffers are full; return how much of it: with a time-out, what they take."""
+        transport, end = self._connected(), self._end
+        payload, sent = bytes(data), 0
+        while True:
+            self._await(lambda: end.writable)
+            if end.error is not None or end.shut or transport.is_closing():
+                raise end.error if isinstance(end.error, ConnectionError) else BrokenPipeError(32, "Broken pipe")
+            part = payload[sent : sent + transport.room()] if sent or len(payload) > transport.room() else payload
+            transport.write(part)
+            sent += len(part)
+            if sent == len(payload) or self.gettimeout() is not None:
+                return sent
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
         """Send all of *data*."""
-        self.send(data, flags)
+        rest = memoryview(data).cast("B")
+        while True:
+            rest = rest[self.send(rest, flags) :]
+            if not rest:
+                return
 
     def sendmsg(self, buffers: Any, *rest: Any) -> int:
         """Send the parts as one; ancillary data is refused."""

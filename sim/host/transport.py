@@ -317,6 +317,10 @@ class SimTransport(_FlowControl, transports.Transport):  # type: ignore[misc]
         """Return the bytes that the window does not take yet."""
         return max(0, self._outstanding_bytes - WINDOW_BYTES)
 
+    def room(self) -> int:
+        """Return how many bytes, at least 1, let the protocol be told to pause once they are written."""
+        return max(1, WINDOW_BYTES + int(self._high_water) + 1 - self._outstanding_bytes)
+
     # Ending -----------------------------------------------------------------------------------------------------
 
     def is_closing(self) -> bool:

@@ -233,3 +233,37 @@ def test_a_forgotten_socket_warns_and_closes() -> None:
     """)
 
     assert said == {"warned": ["ResourceWarning"], "open": 0}
+
+
+def test_a_send_with_a_time_out_takes_what_the_buffers_take() -> None:
+    """Half a megabyte to who does not read: a part of it, then the time-out; a blocking send waits for room."""
+    said = said_by("""
+        class Slow(asyncio.Protocol):
+            def connection_made(self, transport):
+                self.transport, self.got = transport, 0
+                transport.pause_reading()
+                world.call_later(5, transport.resume_reading)
+            def data_received(self, data):
+                self.got += len(data)
+                said["got"] = self.got
+        world.create_task(world.create_server(Slow, "node-a", 8))
+        time.sleep(0.001)
+        line = socket.create_connection(("node-a", 8), timeout=1)
+        said["first"] = line.send(bytes(500_000))
+        began = env.now
+        try:
+            line.sendall(bytes(500_000))
+        except TimeoutError:
+            said["timed out after"] = spent(began)
+        line.settimeout(None)
+        began = env.now
+        said["blocking"] = line.send(bytes(500_000))
+        said["waited"] = spent(began) > 3500
+        line.close()
+        time.sleep(1)
+    """)
+
+    took = said.pop("first")
+    assert 256 * 1024 <= took < 400_000
+    assert said.pop("got") == took + 500_000
+    assert said == {"timed out after": 1000, "blocking": 500_000, "waited": True}
