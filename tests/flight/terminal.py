@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import time
 from collections.abc import Sequence
@@ -14,12 +15,14 @@ from pathlib import Path
 from tests.flight.command import PATIENCE_S, WINDTUNNEL, Call, surroundings
 
 PROMPT = "(Pdb) "
+CTRL_C = "\x03"
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-def attended(*words: str | Path, cwd: Path, typed: Sequence[str]) -> Call:
+def attended(*words: str | Path, cwd: Path, typed: Sequence[str | float]) -> Call:
     """Call the command at a terminal and type one of *typed* at each prompt, `c` when they are used up.
 
+    A number is a pause in seconds, for `c`; `CTRL_C` is the key.
     What the terminal showed is the call's `err`; it is `out`, too, since a terminal is one stream.
     """
     person, terminal = pty.openpty()
@@ -41,9 +44,19 @@ def attended(*words: str | Path, cwd: Path, typed: Sequence[str]) -> Call:
             break
         seen += data.decode()
         while seen.count(PROMPT) > answered:
-            os.write(person, f"{lines[answered] if answered < len(lines) else 'c'}\n".encode())
+            _type(person, process, lines[answered] if answered < len(lines) else "c")
             answered += 1
     code = process.wait(timeout=10)
     os.close(person)
     shown = _ESCAPE.sub("", seen).replace("\r\n", "\n")
     return Call(code, shown, shown)
+
+
+def _type(person: int, process: subprocess.Popen[bytes], what: str | float) -> None:
+    if what == CTRL_C:  # this terminal controls nobody, so the key is sent as what it sends
+        process.send_signal(signal.SIGINT)
+    elif isinstance(what, str):
+        os.write(person, f"{what}\n".encode())
+    else:
+        time.sleep(what)
+        os.write(person, b"c\n")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.flight.command import ROOT, ZOO, Call, Flock, Run, windtunnel
-from tests.flight.terminal import attended
+from tests.flight.terminal import CTRL_C, attended
 
 BREAKS = ZOO / "breaks.yaml"
 
@@ -107,15 +109,26 @@ def test_until_a_finding_stops_where_it_is_raised(tmp_path: Path, locks: Flock) 
     assert deadlock["id"] in other.err
 
 
-def test_q_ends_the_flight_as_ctrl_c_does(tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", ["q", CTRL_C])
+def test_q_and_ctrl_c_end_the_flight(key: str, tmp_path: Path) -> None:
     """Exit code 130, and the record up to there is readable."""
-    call = attended("run", BREAKS, "--out", "run", cwd=tmp_path, typed=["q"])
+    call = attended("run", BREAKS, "--out", "run", cwd=tmp_path, typed=[key])
 
     run = Run(tmp_path / "run")
     assert call.code == 130, call.err
     assert run.result["end"] == "interrupted"
     assert run.record.missing() is None
     assert len(run.printed) == 1
+
+
+def test_no_limit_of_wall_time_counts_while_a_person_thinks(tmp_path: Path) -> None:
+    """Five seconds at the prompt, where a callback may take three: the flight goes on."""
+    limit = ("--set", "limits.callback_wall=3s")
+
+    call = attended("run", BREAKS, *limit, "--out", "run", cwd=tmp_path, typed=[5.0])
+
+    assert call.code == 0, call.err
+    assert Run(tmp_path / "run").result["findings"] == []
 
 
 def test_a_good_bot_gives_nothing_to_stop_at(tmp_path: Path) -> None:
