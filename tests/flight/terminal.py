@@ -19,10 +19,10 @@ CTRL_C = "\x03"
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-def attended(*words: str | Path, cwd: Path, typed: Sequence[str | float]) -> Call:
+def attended(*words: str | Path, cwd: Path, typed: Sequence[str]) -> Call:
     """Call the command at a terminal and type one of *typed* at each prompt, `c` when they are used up.
 
-    A number is a pause in seconds, for `c`; `CTRL_C` is the key.
+    `CTRL_C` is the key.
     What the terminal showed is the call's `err`; it is `out`, too, since a terminal is one stream.
     """
     person, terminal = pty.openpty()
@@ -52,11 +52,8 @@ def attended(*words: str | Path, cwd: Path, typed: Sequence[str | float]) -> Cal
     return Call(code, shown, shown)
 
 
-def _type(person: int, process: subprocess.Popen[bytes], what: str | float) -> None:
+def _type(person: int, process: subprocess.Popen[bytes], what: str) -> None:
     if what == CTRL_C:  # this terminal controls nobody, so the key is sent as what it sends
         process.send_signal(signal.SIGINT)
-    elif isinstance(what, str):
-        os.write(person, f"{what}\n".encode())
     else:
-        time.sleep(what)
-        os.write(person, b"c\n")
+        os.write(person, f"{what}\n".encode())

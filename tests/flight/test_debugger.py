@@ -122,10 +122,10 @@ def test_q_and_ctrl_c_end_the_flight(key: str, tmp_path: Path) -> None:
 
 
 def test_no_limit_of_wall_time_counts_while_a_person_thinks(tmp_path: Path) -> None:
-    """Five seconds at the prompt, where a callback may take three: the flight goes on."""
-    limit = ("--set", "limits.callback_wall=3s")
+    """A long sum at the prompt, where a callback may take two seconds: the flight goes on."""
+    limit = ("--set", "limits.callback_wall=2s")
 
-    call = attended("run", BREAKS, *limit, "--out", "run", cwd=tmp_path, typed=[5.0])
+    call = attended("run", BREAKS, *limit, "--out", "run", cwd=tmp_path, typed=["p sum(range(3 * 10**8))"])
 
     assert call.code == 0, call.err
     assert Run(tmp_path / "run").result["findings"] == []
