@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.host import trace
-from sim.host.link import BURST_BYTES, RETRIES_MAX, Line
+from sim.host.link import BURST_BYTES, RETRANSMIT_NS, RETRANSMIT_NS_MAX, RETRIES_MAX, Line
 from sim.host.transport import SimTransport
 
 if TYPE_CHECKING:  # the network builds on this module
@@ -17,6 +17,10 @@ ACK, RESET = 1, 2
 
 RESETS, SILENT = "resets", "silent"
 """What answers on a connection that one end, or somebody on the way, has forgotten: a reset, or nobody."""
+
+
+GIVE_UP_NS = sum(min(RETRANSMIT_NS << tries, RETRANSMIT_NS_MAX) for tries in range(RETRIES_MAX + 1))
+"""What is unacknowledged for so long is given up."""
 
 
 def timed_out() -> TimeoutError:
@@ -276,5 +280,6 @@ class Connection:
         self.network.forget(self, side)
 
     def on_the_wire_until_ns(self) -> int:
-        """Return when the last that was dialled out arrives, as far as that is known; it may be past."""
-        return self._flows[0].arrival_ns
+        """Return when the last that the near end has sent arrives, at the latest; it may be past."""
+        flow = self._flows[0]
+        return self.network.env.now + GIVE_UP_NS if flow.backlog else flow.arrival_ns

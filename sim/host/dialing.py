@@ -146,11 +146,15 @@ class Dialing(base_events.BaseEventLoop):
         finally:
             call.cancel()
 
+    async def _ask_resolver(self, host: object) -> None:
+        for wait_ns in self._wire().resolving(host):
+            await self._wait_ns(wait_ns)
+
     async def getaddrinfo(
         self, host: Any, port: Any, *, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
     ) -> Any:
         """Resolve a name of the scenario."""
-        await self._wait_ns(self._wire().resolving_ns(host))
+        await self._ask_resolver(host)
         return self._wire().address_info(host, port, self.machine.site, family, type)
 
     async def getnameinfo(self, sockaddr: Any, flags: int = 0) -> tuple[str, str]:
@@ -224,7 +228,7 @@ class Dialing(base_events.BaseEventLoop):
         else:
             if host is None and port is None:
                 raise ValueError("host and port was not specified and no sock specified")
-            await self._wait_ns(network.resolving_ns(host))
+            await self._ask_resolver(host)
             number = int(port or 0)
             site, attempt = await self._handshake(host or "localhost", number)
         extra: dict[str, Any] = {}
@@ -298,7 +302,7 @@ class Dialing(base_events.BaseEventLoop):
             raise OSError(97, "Address family not supported by protocol")
         network, peer = self._wire(), None
         if remote_addr is not None:
-            await self._wait_ns(network.resolving_ns(remote_addr[0]))
+            await self._ask_resolver(remote_addr[0])
             peer = (network.resolve(remote_addr[0], self.machine.site), int(remote_addr[1]))
         protocol = protocol_factory()
         transport = bind(self, network, local_addr, peer, protocol)  # type: ignore[arg-type]

@@ -31,11 +31,11 @@ FIRST_EPHEMERAL_PORT = 49152
 RESOLVE_NS = 500 * US
 """What a name look-up takes: an answer from a resolver nearby."""
 
-RESOLVE_TIMEOUT_NS = 10 * S
-"""What it takes to learn that the resolver does not answer.
+RESOLVE_TIMEOUT_NS, RESOLVE_TRIES = 5 * S, 2
+"""How long a resolver that does not answer is waited for, and how often it is asked.
 
 Source:
-    resolv.conf(5): two attempts of five seconds.
+    resolv.conf(5), `timeout` and `attempts`.
 """
 
 
@@ -165,11 +165,19 @@ class Network:
             )
         return site
 
-    def resolving_ns(self, host: object) -> int:
-        """Return how long the resolver takes over *host*."""
+    def resolving(self, host: object) -> Iterator[int]:
+        """Yield how long to wait, again and again, until the resolver has said something about *host*.
+
+        Raises:
+            socket.gaierror: it said nothing, each time that it was asked.
+        """
         site = self.sites.get(host.rstrip(".").lower()) if isinstance(host, str) else None
-        late = site is not None and site.answers and _last(site.answers).error == "timeout"
-        return RESOLVE_TIMEOUT_NS if late else RESOLVE_NS
+        for _ in range(RESOLVE_TRIES):
+            if site is None or not site.answers or _last(site.answers).error != "timeout":
+                yield RESOLVE_NS
+                return
+            yield RESOLVE_TIMEOUT_NS
+        raise _unavailable()
 
     def _answered(self, site: Site) -> Site:
         answer = _last(site.answers)
@@ -177,7 +185,7 @@ class Network:
             return self.sites[answer.to]
         if answer.error == "not_found":
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        raise _unavailable()
 
     def address_info(
         self, host: str | bytes | None, port: int | str | None, from_site: str, family: int = 0, kind: int = 0
@@ -394,3 +402,7 @@ class Network:
 
 def _last(answers: dict[str, Answer]) -> Answer:
     return next(reversed(answers.values()))
+
+
+def _unavailable() -> socket.gaierror:
+    return socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")

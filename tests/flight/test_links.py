@@ -89,6 +89,13 @@ def test_names_fail_and_move(seen: dict[str, str]) -> None:
     assert seen["mute"] == "gaierror 10000"
     assert "10.0." in seen["moved"]
     assert seen["addresses"] == "True"
+    errors = [seen[f"{name} aiohttp"].split()[0] for name in ("gone", "mute", "moved")]
+    assert errors == ["ClientConnectorDNSError", "ClientConnectorDNSError", "0x1"]
+
+
+def test_a_host_gets_slow(seen: dict[str, str]) -> None:
+    """Three times 20 ms, 40 ms more, and half a millisecond for the name."""
+    assert seen["slow"] == "101"
 
 
 def test_a_black_hole_is_given_up_after_127_seconds(seen: dict[str, str]) -> None:
@@ -105,7 +112,7 @@ def test_an_idle_connection_is_forgotten_on_the_way(seen: dict[str, str]) -> Non
 def test_faults_of_the_network_stand_in_the_record(tmp_path: Path) -> None:
     """Begin and end of each, with what was done; without them nothing of it happens."""
     call = windtunnel(
-        "run", LINKS / "troubles.yaml", "--faults", "cut,moved", "--set", "duration=870s", "--out", tmp_path / "run",
+        "run", LINKS / "troubles.yaml", "--faults", "cut,moved", "--set", "duration=900s", "--out", tmp_path / "run",
         "--json", cwd=tmp_path,
     )  # fmt: skip
     assert call.code in (0, 1), call.err

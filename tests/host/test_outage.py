@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from sim.host.link import Link, Rule
+from sim.units import S
 from tests.host.wire import PORT, Noting, Pair, Server
 
 THERE = Rule("bot", "node-a", Link(down=True))
@@ -43,10 +44,13 @@ def test_what_was_sent_during_an_outage_arrives_once_in_order_and_with_its_end(p
     async def main() -> list[float]:
         protocol = await opened(pair)
         cut(pair, 0, THERE, BACK, until_s=5)
+        await asyncio.sleep(0)
+        assert pair.network.on_the_wire_until() <= pair.env.now
         for n in range(50):
             protocol.transport.write(b"%02d" % n)
             await asyncio.sleep(0.05)
         protocol.transport.write_eof()
+        assert pair.network.on_the_wire_until() > pair.env.now + 900 * S
         sent = pair.bot.time()
         await asyncio.wait_for(protocol.lost.wait(), 60)
         return [pair.bot.time() - sent]

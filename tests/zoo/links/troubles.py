@@ -95,13 +95,16 @@ async def closing() -> None:
 
 async def names() -> None:
     loop = asyncio.get_running_loop()
-    for name, second in (("gone", 801), ("mute", 831), ("moved", 861), ("silent", 900)):
+    for name, second in (("gone", 801), ("mute", 831), ("moved", 861)):
         await until(second)
-        host = "silent.example.com" if name == "silent" else "a.example.com"
-        tell(
-            name, await timed(stream(host) if name == "silent" else loop.getaddrinfo(host, 80, type=socket.SOCK_STREAM))
-        )
+        tell(name, await timed(loop.getaddrinfo("a.example.com", 80, type=socket.SOCK_STREAM)))
+        async with aiohttp.ClientSession() as session:
+            tell(f"{name} aiohttp", await timed(ask(session)))
     tell("addresses", socket.gethostbyname("a.example.com") == socket.gethostbyname("b.example.com"))
+    await until(880)
+    tell("slow", (await timed(stream("b.example.com"))).split()[-1])
+    await until(900)
+    tell("silent", await timed(stream("silent.example.com")))
 
 
 async def idle() -> None:
