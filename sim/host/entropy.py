@@ -13,7 +13,7 @@ import uuid
 from types import MethodType
 from typing import Any
 
-from sim.host.takeover import take_over
+from sim.host.takeover import replace_all_aliases, take_over
 from sim.rng import Streams
 
 
@@ -64,14 +64,20 @@ def install(entropy: Entropy) -> None:
 
     drawn = "draws from the seed's stream bot.urandom"
     seeded = "without a seed, takes one from the stream bot.random"
+    replace_all_aliases(
+        take_over(
+            (
+                (os, "urandom", entropy.urandom, drawn),
+                (posix, "urandom", entropy.urandom, drawn),
+                (os, "getrandom", getrandom, drawn),
+                (posix, "getrandom", getrandom, drawn),
+                (ssl, "RAND_bytes", rand_bytes, drawn),
+                (_ssl, "RAND_bytes", rand_bytes, drawn),
+            )
+        )
+    )
     take_over(
         (
-            (os, "urandom", entropy.urandom, drawn),
-            (posix, "urandom", entropy.urandom, drawn),
-            (os, "getrandom", getrandom, drawn),
-            (posix, "getrandom", getrandom, drawn),
-            (ssl, "RAND_bytes", rand_bytes, drawn),
-            (_ssl, "RAND_bytes", rand_bytes, drawn),
             (random, "_urandom", entropy.urandom, f"{drawn}: `SystemRandom` and `secrets` call it"),
             (random.Random, "seed", seed, seeded),
             (random, "seed", MethodType(seed, random._inst), seeded),

@@ -12,7 +12,7 @@ from sim.host.loop import SimLoop
 from sim.host.net import Network
 from sim.host.signals import SignalDesk
 from sim.host.sockets import SocketDesk
-from sim.host.takeover import take_over
+from sim.host.takeover import replace_all_aliases, take_over
 from sim.host.threads import Baton
 
 
@@ -63,4 +63,4 @@ def loop_class(
 
 def own_exit(leave: Callable[[int], NoReturn]) -> None:
     """Let *leave* end the process where the bot calls `os._exit`, for good."""
-    take_over([(os, "_exit", leave, "ends the flight at once: no `finally` runs")])
+    replace_all_aliases(take_over([(os, "_exit", leave, "ends the flight at once: no `finally` runs")]))

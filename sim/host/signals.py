@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from sim.host import machine as machines
 from sim.host.boundary import fence, refuse
-from sim.host.takeover import REFUSED, take_over
+from sim.host.takeover import REFUSED, replace_all_aliases, take_over
 
 if TYPE_CHECKING:  # the loop builds on this module
     from sim.host.loop import SimLoop
@@ -165,14 +165,12 @@ def install(desk: SignalDesk) -> None:
         ("alarm", no_timer, "raises OSError: there are no interval timers"),
         *((name, _refusing(name), REFUSED) for name in _BLOCKING),
     )
-    take_over((signal, *row) for row in rows)
-    take_over(
-        (
-            (_thread, "interrupt_main", interrupt_main, delivers),
-            (os, "kill", kill, f"{delivers}; another process cannot be reached"),
-            (os, "killpg", killpg, f"{delivers}; another process cannot be reached"),
-        )
+    others = (
+        (_thread, "interrupt_main", interrupt_main, delivers),
+        (os, "kill", kill, f"{delivers}; another process cannot be reached"),
+        (os, "killpg", killpg, f"{delivers}; another process cannot be reached"),
     )
+    replace_all_aliases(take_over((*((signal, *row) for row in rows), *others)))
 
 
 def _refusing(name: str) -> Callable[..., NoReturn]:

@@ -133,8 +133,18 @@ def _refusing(name: str) -> Row:
 def install(baton: Baton) -> None:
     """Take over the clocks of this process, for good: `time`, its aliases in loaded modules, and `datetime`."""
     rows = (*_rows(baton), *_usage_rows(), *map(_refusing, ("clock_settime", "clock_settime_ns")))
-    replace_all_aliases(take_over(rows))
+    by_real = take_over(rows)
+    replace_all_aliases(by_real)
+    _swap_defaults_of_timeit(by_real)
     _swap_datetime()
+
+
+def _swap_defaults_of_timeit(by_real: dict[int, tuple[Any, Any]]) -> None:
+    """Let `timeit` measure virtual time, where it is loaded: its clock is a default argument of its functions."""
+    timeit: Any = sys.modules.get("timeit")
+    if timeit is not None:
+        for function in (timeit.timeit, timeit.repeat, timeit.Timer.__init__):
+            function.__defaults__ = tuple(by_real.get(id(each), (each, each))[1] for each in function.__defaults__)
 
 
 def _swap_datetime() -> None:
