@@ -140,13 +140,17 @@ def run(
         bool,
         typer.Option("--pdb", help="Stop in pdb at the first finding that gates (an uncaught exception is one)."),
     ] = False,
+    stress: Annotated[
+        bool,
+        typer.Option("--stress", help="Let threads change hands at really random points. No such run can be replayed."),
+    ] = False,
     until: Annotated[
         str | None,
         typer.Option("--until", metavar="312.5s|finding:ID", help="With --pdb: stop there instead."),
     ] = None,
 ) -> None:
     """Fly scenarios and print the verdict on each run."""
-    from sim.orders import attended, counting, orders_of, placed, twice  # so that --help answers at once
+    from sim.orders import attended, counting, orders_of, placed, stressed, twice  # so that --help answers at once
 
     orders = placed(orders_of(scenarios, seed, seeds, engine, bot, sets or [], faults), out)
     orders = counting(orders) if count_work else orders
@@ -155,7 +159,7 @@ def run(
         replace(each, known=accepted, echo=verbose, wall_limit_s=wall_limit)
         for each in attended(twice(orders, verify_share), jobs, pdb, until)
     ]
-    raise typer.Exit(_fly_all(orders, jobs, json_))
+    raise typer.Exit(_fly_all(stressed(orders) if stress else orders, jobs, json_))
 
 
 def _known(path: Path | None) -> tuple[Any, ...]:

@@ -32,6 +32,7 @@ from sim.host.preempt import Preemption
 from sim.host.process import Process
 from sim.host.program import Outcome, Program, prepare, run
 from sim.host.signals import SignalDesk
+from sim.host.stress import Stress
 from sim.host.threads import Baton
 from sim.job import KEYS_AT, SHARED_BYTES, Job
 from sim.probe import coverage
@@ -134,6 +135,8 @@ class Flight:
         self.env.pulse[1] = 1
         if self.work is not None:
             self.work.start()
+        if self.job.stress:
+            Stress(self.baton, self.places.is_bots).start()
         if self.coverage is not None:
             self.coverage.start()
         if self.profile is not None:

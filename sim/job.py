@@ -31,6 +31,7 @@ class Job:
         until: `--until`, for `--pdb`: an instant in ns, or a finding's id; None is the first finding that gates.
         terminal: a descriptor of the terminal that the supervisor runs at, or None: for `--pdb` and `breakpoint()`.
         count_work: whether executed lines of the bot are counted (`sim/probe/work.py`).
+        stress: whether threads change hands at really random points (`sim/host/stress.py`).
         profile: whether the CPU time of its functions is measured (`sim/probe/cputime.py`).
         trace_turns: whether to write every turn, write and draw with its place (`sim/probe/turns.py`).
     """
@@ -51,5 +52,6 @@ class Job:
     probes: bool = True
     trace_turns: bool = False
     count_work: bool = False
+    stress: bool = False
     profile: bool = False
     secrets: tuple[str, ...] = field(default=())

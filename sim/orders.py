@@ -92,6 +92,19 @@ def counting(orders: Sequence[Order]) -> list[Order]:
     ]
 
 
+def stressed(orders: Sequence[Order]) -> list[Order]:
+    """Return the orders with `--stress`.
+
+    Raises:
+        UsageError: they ask for something that only runs that repeat can give, or that traces the same code.
+    """
+    if any(each.count_work or each.verify or each.pdb for each in orders):
+        raise UsageError(
+            "--stress goes with none of --count-work, --verify-share and --pdb: nothing repeats such a run"
+        )
+    return [replace(each, stress=True, command=(*each.command, "--stress")) for each in orders]
+
+
 def twice(orders: Sequence[Order], share: str) -> list[Order]:
     """Return the orders, with *share* of them marked to fly twice; of more than none the first always is.
 

@@ -31,11 +31,16 @@ def fly_again(run_dir: Path, stopping: Callable[[], bool]) -> Answer:
     """Fly the run of *run_dir* again in a folder that is thrown away.
 
     Raises:
-        IncomparableError: the world's fingerprint is another one now.
+        IncomparableError: the world's fingerprint is another one now, or it was flown with `--stress`.
         ScenarioError: the scenario file is gone or no longer valid.
         RecordError: the folder holds no readable record.
     """
     record = open_record(run_dir)
+    if record.header.get("stress"):
+        raise IncomparableError(
+            f"{run_dir}: it was flown with --stress: real chance decided when its threads changed hands, so no run "
+            f"repeats it; to look for more, fly it again: {record.header['replay']}"
+        )
     before = judge(record)
     order = _order(record.header)
     now = fingerprint(order.scenario, order.engine, fix_addresses())

@@ -29,6 +29,7 @@ from sim.host.output import Redactor
 from sim.job import KEYS_AT, SHARED_BYTES, Job
 from sim.record import SCHEMA
 from sim.scenario import Scenario, resolved, secrets
+from sim.verdict.finding import NEVER_GATING_LEVEL
 
 POLL_S = 0.05
 LAST_WORDS_S = 3.0
@@ -56,6 +57,7 @@ class Order:
         terminal: the terminal that pdb talks at, for `breakpoint()` too; None where there is none or several fly.
         verify: whether a second flight must give the same digest (`--verify-share`).
         count_work: whether executed lines of the bot are counted (`--count-work`).
+        stress: whether threads change hands at really random points (`--stress`); nothing repeats such a run.
         profile: whether the CPU time of its functions is measured (`windtunnel profile`).
         trace_turns: whether the flight writes every turn of its loops, for `windtunnel verify`.
         surroundings: variables of the process's environment besides its own; they must not matter.
@@ -78,6 +80,7 @@ class Order:
     verify: bool = False
     trace_turns: bool = False
     count_work: bool = False
+    stress: bool = False
     profile: bool = False
     surroundings: tuple[tuple[str, str], ...] = ()
 
@@ -126,6 +129,9 @@ def fly(
         raise UsageError(f"Windtunnel flies on Linux; {sys.platform} is refused until it is tested there")
     print_ = fingerprint(scenario, order.engine, fix_addresses())
     target = folder.target(order.out, scenario.id, order.seed, print_)
+    if order.stress:
+        print_["world"]["level"] = NEVER_GATING_LEVEL
+        target = target if order.out is not None else target.with_name(f"{target.name}-stress")
     part = folder.claim(target, say)
     try:
         (part.path / "scenario.resolved.yaml").write_text(resolved(scenario))
@@ -165,6 +171,7 @@ def _job(order: Order, part: Path, print_: dict[str, Any]) -> Job:
             for each in scenario.threshold_list()
         ],
         "known": list(order.known),
+        **({"stress": True} if order.stress else {}),
         "probes": order.probes,
         "cpu_functions": len(scenario.bot.cpu) if scenario.bot is not None else 0,
         "replay": redactor.text(shlex.join(order.command)),
@@ -186,6 +193,7 @@ def _job(order: Order, part: Path, print_: dict[str, Any]) -> Job:
         probes=order.probes,
         trace_turns=order.trace_turns,
         count_work=order.count_work,
+        stress=order.stress,
         profile=order.profile,
         secrets=secrets(scenario),
     )

@@ -26,6 +26,8 @@ EXIT_CODES: Mapping[Answer, int] = {"pass": 0, "fail": 1, "inconclusive": 3}
 EXIT_NOTHING_RAN = 5
 _EXIT_ORDER = (4, 2, 1, 3, 0)
 
+_STRESS = "flown with --stress: real chance moved its threads, so nothing repeats it and no order that it found gates"
+
 _READ_AS_ETHER_WEI = 10**12
 
 _FAILED_ENDS: Mapping[str, tuple[str, str]] = {
@@ -134,7 +136,7 @@ def judge(record: Record, known: Iterable[KnownFinding] | None = None) -> Verdic
         end=reading.end,
         missing=reading.missing(),
         nothing_ran=reading.nothing_ran,
-        notes=tuple(reading.notes),
+        notes=(*((_STRESS,) if header.get("stress") else ()), *reading.notes),
     )
 
 

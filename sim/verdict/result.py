@@ -29,7 +29,7 @@ def result_of(verdict: Verdict) -> dict[str, Any]:
         "reasons": list(verdict.reasons()),
         "notes": list(verdict.notes),
         "end": verdict.end,
-        "reproducible": all(finding.reproducible for finding in verdict.findings),
+        "reproducible": not header.get("stress") and all(finding.reproducible for finding in verdict.findings),
     }
 
 
