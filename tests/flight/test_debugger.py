@@ -125,7 +125,7 @@ def test_no_limit_of_wall_time_counts_while_a_person_thinks(tmp_path: Path) -> N
     """A long sum at the prompt, where a callback may take two seconds: the flight goes on."""
     limit = ("--set", "limits.callback_wall=2s")
 
-    call = attended("run", BREAKS, *limit, "--out", "run", cwd=tmp_path, typed=["p sum(range(3 * 10**8))"])
+    call = attended("run", BREAKS, *limit, "--out", "run", cwd=tmp_path, typed=["p sum(range(15 * 10**7))"])
 
     assert call.code == 0, call.err
     assert Run(tmp_path / "run").result["findings"] == []
