@@ -44,3 +44,25 @@ def test_another_bot_flies_in_the_shipped_world(tmp_path: Path) -> None:
     wanted = "NODE_HTTP NODE_WS NODE_B_HTTP BOT_KEY CHAIN_ID WETH TOKEN FACTORY_A FACTORY_B TZ LANG HOME"
     assert set(wanted.split()) <= set(found["environment"])
     assert "--bot" in call.results[0]["replay"]
+
+
+def test_uvloop_in_a_flight_is_told(tmp_path: Path) -> None:
+    """A bot that asks for uvloop flies on our loop, and is told so in log, result and summary."""
+    (tmp_path / "uvloop.py").write_text(
+        "def install(): raise SystemExit('the real one')\nrun = new_event_loop = install\n"
+    )
+    (tmp_path / "fast.py").write_text(
+        "import asyncio, uvloop\nuvloop.install()\nuvloop.run(asyncio.sleep(1))\n"
+        "print(isinstance(asyncio.new_event_loop(), asyncio.SelectorEventLoop))\n"
+    )
+
+    call = windtunnel("run", ZOO / "bad" / "empty.yaml", "--bot", "fast.py", "--out", "run", cwd=tmp_path)
+
+    run = Run(tmp_path / "run")
+    told = "uvloop was asked for: the flight runs on Windtunnel's own loop, in the order of stock asyncio"
+    assert call.code == 0, call.err
+    assert run.printed == ["True"]
+    assert run.result["notes"] == [told]
+    assert run.log.count(told) == 1
+    assert f"Note: {told}." in (run.folder / "summary.md").read_text()
+    assert f"note     {told}" in call.err
