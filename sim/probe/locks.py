@@ -17,7 +17,7 @@ from sim.host.loop import SimLoop
 from sim.host.threads import Baton, BatonThread, SimLock, SimRLock
 from sim.probe.findings import Findings
 from sim.probe.place import Place, Places
-from sim.probe.waits import MAIN, Actor, LockState, Party, WaitGraph, name_of
+from sim.probe.waits import MAIN, Actor, LockState, Party, WaitGraph, job_of, name_of
 from sim.record import Recorder
 
 _current_task = asyncio.current_task
@@ -122,6 +122,7 @@ class LockProbe:
                     waits.pop(thread, None)
             if taken:
                 probe._taken(state, actor, site, since_ns, machine.now_ns())
+                state.job = job_of(frame) if isinstance(actor, BatonThread) else None
             return taken
 
         def release(lock: SimLock) -> None:

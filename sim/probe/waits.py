@@ -32,11 +32,16 @@ STACK_FRAMES_MAX = 24
 
 @dataclass(slots=True, eq=False)
 class LockState:
-    """What is known of one lock."""
+    """What is known of one lock.
+
+    Args:
+        job: the job of an executor that took it, if one did.
+    """
 
     name: str
     place: Place
     owner: Actor | None = None
+    job: Future[Any] | None = None
     since_ns: int = 0
     taken_at: Place | None = None
     behind: dict[LockState, Place] = field(default_factory=dict)
@@ -120,7 +125,7 @@ class WaitGraph:
         """Return what *actor* waits for, if that is for others and has no time-out."""
         if actor in self.for_locks:
             state, _ = self.for_locks[actor]
-            return None if state.owner is None else Wait(state.name, (state.owner,))
+            return _wait_for_lock(state)
         if isinstance(actor, asyncio.Task):
             return self._wait_of_task(actor) if self._baton.alive or self._baton.main_waiting else None
         return self._wait_of_thread(actor)
@@ -154,7 +159,7 @@ class WaitGraph:
             return None
         state: LockState | None = waiter.what.seen
         if state is not None:
-            return None if state.owner is None else Wait(state.name, (state.owner,))
+            return _wait_for_lock(state)
         frame = waiter.frame
         while frame is not None and frame.f_code is not _RUN:
             if frame.f_code in _RESULTS:
@@ -226,6 +231,18 @@ class WaitGraph:
                 stack.append(f"{frame.f_code.co_filename}:{frame.f_lineno} {frame.f_code.co_name}")
             frame = frame.f_back
         return stack[::-1]
+
+
+def _wait_for_lock(state: LockState) -> Wait | None:
+    """Return who is to release a lock: its owner, unless a job took it that is over; then anybody may."""
+    if state.owner is None or (state.job is not None and state.job.done()):
+        return None
+    return Wait(state.name, (state.owner,))
+
+
+def job_of(frame: FrameType | None) -> Future[Any] | None:
+    """Return the future of the innermost job of an executor on the stack at *frame*."""
+    return next(iter(_jobs_of(frame)), None)
 
 
 def name_of(actor: Actor) -> str:
