@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -158,3 +158,13 @@ async def calling(world: SmallWorld) -> AsyncIterator[Caller]:
     """Serve *world* and yield a plain client of it."""
     async with serving(world) as served, aiohttp.ClientSession() as session:
         yield Caller(served.http, session)
+
+
+def talked(world: SmallWorld, talk: Callable[[SmallWorld, Caller], Awaitable[Any]]) -> Any:
+    """Serve *world*, let *talk* have a client of it, and return what it returns."""
+
+    async def run() -> Any:
+        async with calling(world) as caller:
+            return await talk(world, caller)
+
+    return asyncio.run(run())

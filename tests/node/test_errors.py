@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sim.node import rpc
 from sim.units import ETHER, GWEI
-from tests.node.small_world import ALICE, BOB, CONTRACT, Caller, SmallWorld, calling
+from tests.node.small_world import ALICE, BOB, CONTRACT, Caller, SmallWorld, calling, talked
 
 ALICE_HEX = "0x" + ALICE.address.hex()
 CONTRACT_HEX = "0x" + CONTRACT.hex()
@@ -27,12 +27,7 @@ def fly(talk: Callable[[SmallWorld, Caller], Awaitable[Any]]) -> Any:
     """Serve a small world of one block and talk to it."""
     world = SmallWorld()
     world.propose()
-
-    async def run() -> Any:
-        async with calling(world) as caller:
-            return await talk(world, caller)
-
-    return asyncio.run(run())
+    return talked(world, talk)
 
 
 @pytest.mark.parametrize(

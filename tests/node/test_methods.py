@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from sim.units import ETHER, GWEI
-from tests.node.small_world import ALICE, BOB, CONTRACT, PROPOSER, TOPIC, Caller, SmallWorld, calling
+from tests.node.small_world import ALICE, BOB, CONTRACT, PROPOSER, TOPIC, Caller, SmallWorld, talked
 
 CONTRACT_HEX = "0x" + CONTRACT.hex()
 ALICE_HEX = "0x" + ALICE.address.hex()
@@ -19,12 +18,7 @@ def fly(talk: Callable[[SmallWorld, Caller], Awaitable[Any]]) -> Any:
     world = SmallWorld()
     world.mempool.add(world.signed(ALICE, CONTRACT, bytes.fromhex(WORD_9[2:])))
     world.propose()
-
-    async def run() -> Any:
-        async with calling(world) as caller:
-            return await talk(world, caller)
-
-    return asyncio.run(run())
+    return talked(world, talk)
 
 
 @pytest.mark.parametrize(
