@@ -101,7 +101,9 @@ class LeakProbe:
         for thread in threading.enumerate():
             if thread is not threading.main_thread() and not thread.daemon and not _is_pool_worker(thread):
                 code = getattr(getattr(thread, "_target", None), "__code__", None)
-                place = self._places.of_code(code) if code is not None else Place(None, thread.name, "bot")
+                place = Place(None, thread.name, "bot")
+                if code is not None and not self._places.is_ours(code.co_filename):  # not our own `time.sleep`
+                    place = self._places.of_code(code)
                 self._findings.add("leaked_thread", f"thread {thread.name} was still alive", place, about=thread.name)
         for name, place in self._locks.held_by_nobody_alive():
             title = f"lock {name} was still held when the program had ended, by nobody who could release it"
