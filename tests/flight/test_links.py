@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flight.command import ZOO, Call, Run, once, windtunnel
+from tests.flight.command import ROOT, ZOO, Call, Run, once, windtunnel
 
 LINKS = ZOO / "links"
 
@@ -81,6 +81,12 @@ def test_a_node_closes_idle_connections(seen: dict[str, str]) -> None:
     """Forty seconds after its answer the node ends the stream."""
     assert seen["keep_alive first"] == "HTTP/1.1 200 OK 20"
     assert seen["keep_alive"].endswith(" 40000")
+
+
+def test_a_request_may_cross_with_the_close(seen: dict[str, str]) -> None:
+    """Sent 3 ms before the end of the stream is here, a POST on a pooled connection fails: the server has closed."""
+    assert seen["crossing first"].startswith("0x1")
+    assert seen["crossing"] == "ServerDisconnectedError 3"
 
 
 def test_names_fail_and_move(seen: dict[str, str]) -> None:
@@ -158,3 +164,16 @@ def test_a_recorded_trace_is_played_back(tmp_path: Path) -> None:
         "websocket": '"result":"0x1"} 251',
         "requests": "200 151",
     }
+
+
+def test_the_shipped_bot_comes_through_a_rough_network(tmp_path: Path) -> None:
+    """Every fault of the network happens to it within three minutes; it trades on and leaves nothing behind."""
+    call = windtunnel(
+        "run", ROOT / "scenarios" / "rough_network.yaml", "--out", tmp_path / "run", "--json", cwd=tmp_path
+    )
+
+    run = Run(tmp_path / "run")
+    begun = {event.data["kind"] for event in run.events("fault")}
+    assert (call.code, run.result["findings"]) == (0, [])
+    assert begun >= {"partition", "half_open", "dns", "disconnect", "slow_close"}
+    assert run.result["metrics"]["bot.included"]["value"] > 0

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sim.host.link import Link, Rule
 from sim.units import S
@@ -163,3 +165,48 @@ def test_an_abort_during_an_outage_leaves_the_other_end_half_open(pair: Pair) ->
     assert before == ["made"]
     assert after == ["made", "lost"]
     assert isinstance(error, ConnectionResetError)
+
+
+Trouble = tuple[float, float, int]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(0, 5), st.floats(0.01, 3), st.integers(0, 3)), max_size=4),
+    st.lists(st.tuples(st.floats(0, 0.5), st.integers(1, 40_000)), min_size=1, max_size=15),
+    st.integers(0, 1000),
+)
+def test_bytes_arrive_once_and_in_order_whatever_the_link_does(
+    troubles: list[Trouble], writes: list[tuple[float, int]], seed: int
+) -> None:
+    """Outages, losses, jitter and bandwidth that come and go between writes, the end of the stream included."""
+    pair = Pair(seed)
+    server = Server()
+    pair.serve(server)
+    rules = [
+        (THERE, BACK),
+        (THERE,),
+        (Rule("*", "*", Link(loss_ratio=0.3, jitter_ns=4_000_000)),),
+        (Rule("*", "*", Link(bandwidth=2_000_000)), BACK),
+    ]
+    for number, (at_s, lasts_s, kind) in enumerate(troubles):
+        pair.env.at(int(at_s * 1e9), pair.network.links.overlay, str(number), rules[kind])
+        pair.env.at(int((at_s + lasts_s) * 1e9), pair.network.links.lift, str(number))
+
+    async def main() -> bytes:
+        protocol = await opened(pair)
+        sent = b""
+        for n, (pause_s, size) in enumerate(writes):
+            sent += bytes([n]) * size
+            protocol.transport.write(bytes([n]) * size)
+            await asyncio.sleep(pause_s)
+        protocol.transport.write_eof()
+        await asyncio.wait_for(protocol.lost.wait(), 600)
+        assert protocol.error is None
+        return sent
+
+    sent = pair.run(main())
+    pair.close()
+
+    assert server.last.data == sent
+    assert server.last.calls[-2:] == ["eof", "lost"]

@@ -82,6 +82,14 @@ async def resets() -> None:
         writer.close()
 
 
+async def crossing() -> None:
+    await until(655)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(keepalive_timeout=3600)) as session:
+        tell("crossing first", await timed(ask(session)))
+        await asyncio.sleep(39.997)
+        tell("crossing", await timed(ask(session)))
+
+
 async def closing() -> None:
     await until(701)
     async with websockets.connect(WS) as ws:
@@ -120,6 +128,7 @@ async def main() -> None:
         await partitions(session)
     await half_open()
     await resets()
+    await crossing()
     await closing()
     await names()
     await idle()
