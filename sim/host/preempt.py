@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any
 
 from sim.host import machine as machines
-from sim.host.threads import Baton
+from sim.host.threads import Baton, BatonThread
 from sim.rng import Stream
 from sim.units import MS, S
 
@@ -83,12 +83,15 @@ class Preemption:
         self._drawn = False
         self._taken = 0
         self._debt_ns = 0
-        self._spins: dict[object, tuple[list[Any], int]] = {}
+        self._spins: dict[BatonThread | None, tuple[list[Any], int]] = {}
         self.on = False
         baton.on_count = self._switch_on
 
     def _switch_on(self, alive: int) -> None:
+        """Count while threads live; what is remembered of one that ended would keep its objects alive."""
         self.on = alive > 0
+        if self._spins:
+            self._spins = {who: stand for who, stand in self._spins.items() if alive and not (who and who.finished)}
 
     # What `Charges` asks ----------------------------------------------------------------------------------------
 
@@ -125,6 +128,7 @@ class Preemption:
             return  # an application of the user's shares this module, and the world has no threads
         mark = self._progress()
         if mark != self._mark:
+            self._spins.pop(self._baton.current, None)
             self._begin(mark, TURNS_MIN)
         elif not self._drawn:
             self._left = 1 + self._stream.below(TURNS_MIN, self._baton.switches, self._baton.env._now)

@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from sim.record import open_record
+from sim.run import Order, fly
+from sim.scenario import load
+from sim.verdict import judge
 from tests.flight.command import ZOO, Run, windtunnel
 
 
@@ -83,3 +87,15 @@ def test_the_mended_twin_has_no_finding_and_idle_workers_wait_for_no_lock(tmp_pa
     waits = run.result["metrics"]["lock.wait"]
     assert waits["count"] == 4
     assert waits["max"] < 30_000_000
+
+
+@pytest.mark.parametrize("bot", ["hash_pool", "mended/mixed_locks"])
+def test_watching_threads_moves_nothing(bot: str, tmp_path: Path) -> None:
+    """With probes off the digest is the same: names of locks, the wait-for graph and its looks cost no time."""
+    digests = set()
+    for probes in (True, False):
+        order = Order(load(ZOO / f"{bot}.yaml", (), None), 1, out=tmp_path / str(probes), probes=probes)
+        digests.add(judge(open_record(fly(order).folder)).digest)
+
+    assert len(digests) == 1
+    assert None not in digests

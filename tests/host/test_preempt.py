@@ -135,6 +135,31 @@ said["draws"] = streams.stream("bot.threads").count
     assert said["draws"] == 0
 
 
+def test_what_a_thread_held_is_free_when_it_has_ended() -> None:
+    """Telling a busy wait by its local variables keeps none of them alive after the thread, or after the wait."""
+    said = flown("""
+import weakref
+class Thing: pass
+refs = []
+def compute():
+    thing = Thing(); refs.append(weakref.ref(thing))
+    for n in range(5_000): n += 1
+def hold():
+    thing = Thing(); refs.append(weakref.ref(thing))
+    while not done: pass
+thread = threading.Thread(target=compute); thread.start(); thread.join()
+done = []
+threading.Timer(0.001, lambda: done.append(1)).start()
+hold()
+for n in range(5_000): n += 1
+time.sleep(0.01)
+said.update(left=[ref() is not None for ref in refs], preempted=streams.stream("bot.threads").count > 2)
+""")
+
+    assert said["left"] == [False, False]
+    assert said["preempted"]
+
+
 def test_preemption_is_the_same_in_every_process_and_differs_by_seed() -> None:
     """Where threads change hands follows from the seed, not from the process."""
     source = """
