@@ -333,7 +333,7 @@ class Flight:
     def _stop(self) -> None:
         how = self.bot.stop.signal
         self.stopped_ns = self.env.now
-        self.locks.look()
+        self.locks.look_at_the_stop()
         self.recorder.event("flight.stop", "bot", signal=how)
         ending.watch_new_work(how, self.world, self.network, self.findings)
         if self.restarts.down:  # there is nobody to tell

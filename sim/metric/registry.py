@@ -135,7 +135,15 @@ def _wire() -> tuple[Metric, ...]:
 def _concurrency() -> tuple[Metric, ...]:
     lock = ("lock",)
     return (
-        Metric("lock.wait", "trend", "ns", "Virtual time between asking for a lock and having it.", lock, "probe"),
+        Metric(
+            "lock.wait",
+            "trend",
+            "ns",
+            "Virtual time between asking for a lock and having it: asyncio's locks, and threading's but for those that "
+            "the standard library makes for its own queues, events and pools.",
+            lock,
+            "probe",
+        ),
         Metric("lock.hold", "trend", "ns", "Virtual time between having a lock and releasing it.", lock, "probe"),
         Metric("lock.contention", "rate", "ratio", "Of the acquisitions, the share that had to wait.", lock, "probe"),
         Metric(

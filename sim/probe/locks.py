@@ -187,6 +187,15 @@ class LockProbe:
             for thread in self.graph.threads():
                 self._tell(self.graph.deadlock_of(thread))
 
+    def look_at_the_stop(self) -> None:
+        """Look, and name the locks that somebody waits for though their holder has ended; another may release them."""
+        self.look()
+        for state, site in list(self.graph.for_locks.values()):
+            if isinstance(state.owner, BatonThread) and state.owner.finished:
+                title = f"lock {state.name} is held by a thread that has ended, and is waited for at {site.where}"
+                place = state.taken_at if state.taken_at and state.taken_at.origin == "bot" else state.place
+                self._findings.add("leaked_lock", title, place, about=state.name)
+
     # What happens -----------------------------------------------------------------------------------------------
 
     def _know(self, lock: asyncio.Lock, frame: FrameType) -> LockState:

@@ -33,7 +33,7 @@ def test_hash_pools_and_busy_waits_end_and_repeat(tmp_path: Path) -> None:
 def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of one call that flew the bots that lock up and leave things."""
     folder = tmp_path_factory.mktemp("threads")
-    names = ("bad/mixed_locks", "bad/full_pool", "bad/leaves_things")
+    names = ("bad/mixed_locks", "bad/full_pool", "bad/leaves_things", "bad/dies_with_lock")
     call = windtunnel("run", *(ZOO / f"{name}.yaml" for name in names), "--out", "runs", cwd=folder)
     assert call.code == 1, call.err
     return folder / "runs"
@@ -75,6 +75,14 @@ def test_what_threads_leave_behind_is_told(bad: Path) -> None:
         ("leaked_lock", "leaves_things.py:11", True),
         ("leaked_socket", None, True),
     }
+
+
+def test_a_lock_whose_holder_died_is_told_at_the_stop(bad: Path) -> None:
+    """A thread that raised without releasing its lock, which a task waits for until the stop: the line that took it."""
+    finding = Run(bad / "dies_with_lock" / "1").finding("leaked_lock")
+
+    assert (finding["where"], finding["gating"]) == ("dies_with_lock.py:10", True)
+    assert finding["title"].endswith("and is waited for at dies_with_lock.py:15")
 
 
 def test_the_mended_twin_has_no_finding_and_idle_workers_wait_for_no_lock(tmp_path: Path) -> None:
