@@ -6,7 +6,7 @@ import asyncio
 import signal
 import socket
 import ssl
-from asyncio import base_events, coroutines, events, futures
+from asyncio import base_events, constants, coroutines, events, futures
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import WeakKeyDictionary
@@ -173,15 +173,28 @@ class Dialing(base_events.BaseEventLoop):
         site = network.resolve(host, self.machine.site)
         site.attempts += 1
         attempt = site.attempts
-        await self._exchange(site, -attempt, first_ns=SYN_RETRY_NS, retries=SYN_RETRIES)
+        for wait_ns in network.exchange(self.machine.site, site, -attempt, first_ns=SYN_RETRY_NS, retries=SYN_RETRIES):
+            await self._wait_ns(wait_ns)
         if network.refuses(self.machine.site, site, port):
             raise ConnectionRefusedError(111, f"Connect call failed {(site.ip, port)!r}")
         return site, attempt
 
-    async def _exchange(self, site: Site, *key: int, first_ns: int = RETRANSMIT_NS, retries: int = RETRIES_MAX) -> None:
-        waits = self._wire().exchange(self.machine.site, site, *key, first_ns=first_ns, retries=retries)
-        for wait_ns in waits:
-            await self._wait_ns(wait_ns)
+    async def _shake_tls(self, site: Site, *key: int, timeout_s: float | None) -> None:
+        """Let TLS's handshake pass: a round trip, or longer on a link that loses packets.
+
+        Raises:
+            ConnectionAbortedError: it takes longer than *timeout_s*, asyncio's own minute unless given.
+        """
+        limit_s = constants.SSL_HANDSHAKE_TIMEOUT if timeout_s is None else timeout_s
+        left_ns = round(limit_s * S)
+        for wait_ns in self._wire().exchange(
+            self.machine.site, site, *key, first_ns=RETRANSMIT_NS, retries=RETRIES_MAX
+        ):
+            await self._wait_ns(min(wait_ns, left_ns))
+            left_ns -= wait_ns
+            if left_ns < 0:
+                message = f"SSL handshake is taking longer than {limit_s} seconds: aborting the connection"
+                raise ConnectionAbortedError(message)
 
     async def _introduce(self, transport: asyncio.BaseTransport, protocol: asyncio.BaseProtocol) -> None:
         """Call `connection_made` in a turn of its own, as asyncio does, and wait for it."""
@@ -233,7 +246,7 @@ class Dialing(base_events.BaseEventLoop):
             site, attempt = await self._handshake(host or "localhost", number)
         extra: dict[str, Any] = {}
         if ssl:
-            await self._exchange(site, -attempt, 1)
+            await self._shake_tls(site, -attempt, 1, timeout_s=ssl_handshake_timeout)
             extra = _tls_extra(ssl if ssl is not True else None, server_hostname or host)
         transport = network.open(self, site, number, extra)  # type: ignore[arg-type]
         if transport is None:
@@ -265,14 +278,12 @@ class Dialing(base_events.BaseEventLoop):
             raise TypeError(f"transport {transport!r} is not supported by start_tls()")
         connection = transport.connection
         transport.pause_reading()
-        waiting = self._exchange(connection.far, connection.ordinal, START_TLS)
+        key = (connection.ordinal, START_TLS)
         try:
-            await asyncio.wait_for(waiting, ssl_handshake_timeout)
-        except TimeoutError:
+            await self._shake_tls(connection.far, *key, timeout_s=ssl_handshake_timeout)
+        except BaseException:
             transport.abort()
-            raise ConnectionAbortedError(
-                "SSL handshake is taking longer than expected: aborting the connection"
-            ) from None
+            raise
         if transport.is_closing():
             raise ConnectionResetError("the connection was lost during the handshake")
         transport._extra.update(_tls_extra(sslcontext, server_hostname, server_side))

@@ -10,6 +10,7 @@ from sim.host.dialing import TlsSession
 from sim.host.link import RETRANSMIT_NS, RETRIES_MAX
 from sim.host.sockets import SimSocket
 from sim.host.takeover import take_over
+from sim.units import S
 
 HANDSHAKE = 2
 """Stands where the sides 0 and 1 stand in the key of a connection's draws."""
@@ -42,14 +43,22 @@ class SimTlsSocket(SimSocket):
             self.do_handshake()
 
     def do_handshake(self, block: bool = False) -> None:
-        """Wait for one round trip, or longer on a link that loses packets."""
+        """Wait for one round trip, or longer on a link that loses packets; at most the socket's time-out."""
         connection = self._connected().connection
         key = (connection.ordinal, HANDSHAKE)
         waits = self.desk.network.exchange(
             self.desk.machine.site, connection.far, *key, first_ns=RETRANSMIT_NS, retries=RETRIES_MAX
         )
+        timeout = self.gettimeout()
+        left_ns = None if timeout is None else round(timeout * S)
         for wait_ns in waits:
-            self.desk.baton.sleep(wait_ns)
+            self.desk.baton.sleep(wait_ns if left_ns is None else min(wait_ns, left_ns))
+            if left_ns is not None:
+                left_ns -= wait_ns
+                if left_ns < 0:
+                    raise TimeoutError("_ssl.c: The handshake operation timed out")
+        if self._end.error is not None:
+            raise self._end.error
 
     def read(self, len: int = 1024, buffer: Any = None) -> Any:
         """Read as a stream does."""

@@ -72,7 +72,7 @@ def test_a_handshake_that_nobody_answers_times_out(pair: Pair) -> None:
 
     message, took, closing = pair.run(main())
 
-    assert "longer than expected" in message
+    assert message == "SSL handshake is taking longer than 7 seconds: aborting the connection"
     assert took == pytest.approx(7)
     assert closing
 
@@ -134,3 +134,44 @@ asyncio.run(main())
     )
 
     assert said == {"asked": ["CONNECT", "node-a:443"], "answer": {"path": "/price"}}
+
+
+def test_handshakes_of_new_connections_time_out_too() -> None:
+    """The way is cut after TCP's handshake: asyncio gives up after a minute, requests after its own time-out."""
+    said = fly(
+        """
+import requests, socket, ssl
+from sim.host.link import Link, Rule
+
+world.create_task(world.create_server(asyncio.Protocol, "node-a", 443))
+time.sleep(0.001)
+
+def cut_soon():
+    network.links.lift("cut")
+    env.after(6 * MS, network.links.overlay, "cut", (Rule("*", "*", Link(down=True)),))
+
+def spent(began_ns):
+    return round((env.now - began_ns) / 1e9, 1)
+
+async def main():
+    cut_soon()
+    began = env.now
+    try:
+        await asyncio.open_connection("node-a", 443, ssl=True)
+    except ConnectionAbortedError as error:
+        said["asyncio"] = [str(error)[:43], spent(began)]
+
+asyncio.run(main())
+cut_soon()
+began = env.now
+try:
+    requests.get("https://node-a/", timeout=5)
+except requests.exceptions.Timeout as error:
+    said["requests"] = [type(error).__name__, spent(began)]
+"""
+    )
+
+    assert said == {
+        "asyncio": ["SSL handshake is taking longer than 60.0 se", 60.0],
+        "requests": ["ReadTimeout", 5.0],
+    }
