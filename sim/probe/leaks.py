@@ -117,7 +117,7 @@ class LeakProbe:
             if left is None:
                 continue
             workers, jobs = left
-            title = f"an executor with {workers} threads was never shut down; {jobs} jobs were not done"
+            title = f"an executor was never shut down (threads: {workers}, jobs not done: {jobs})"
             gating = jobs > 0 and place.origin == "bot"
             detail = {"workers": workers, "jobs": jobs}
             self._findings.add("leaked_executor", title, place, gating=gating, detail=detail)
