@@ -6,8 +6,10 @@ import argparse
 import os
 import platform
 import re
+import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -47,11 +49,13 @@ def main() -> int:
     )
     options = parser.parse_args()
     rows, failed = [], False
+    stop = threading.Event()
+    signal.signal(signal.SIGINT, lambda *_: stop.set())
     for proof in (each for each in PROOFS if options.only in each.name):
         count = min(options.count or (proof.full if options.full else proof.tenth), proof.full)
-        began_s = time.monotonic()
-        mismatches = proof.run(count, options.jobs, lambda done, proof=proof, count=count: told(proof, done, count))
-        rows.append((proof, count, len(mismatches), time.monotonic() - began_s))
+        began_s, progress = time.monotonic(), Progress(proof, count)
+        mismatches = proof.run(count, options.jobs, progress, stop.is_set)
+        rows.append((proof, progress.done, len(mismatches), time.monotonic() - began_s))
         failed = failed or bool(mismatches)
         print(*mismatches, sep="\n", file=sys.stderr)
     for python in options.interpreter:
@@ -76,11 +80,19 @@ def elsewhere(python: str, full: bool, jobs: int) -> tuple[Proof, int, int, floa
     return replace(CALLBACK_ORDER, name=f"{CALLBACK_ORDER.name}, {version[0]}"), count, mismatches, wall_s
 
 
-def told(proof: Proof, done: int, count: int) -> None:
-    """Say how far a proof is, on one line of standard error."""
-    print(
-        f"\r{proof.name}: {done} of {count} {proof.unit}", end="" if done < count else "\n", file=sys.stderr, flush=True
-    )
+class Progress:
+    """How far a proof is, on one line of standard error; Ctrl-C ends it there, and the table says how many it was."""
+
+    def __init__(self, proof: Proof, count: int) -> None:
+        self.done = 0
+        self._text = f"of {count} {proof.unit}"
+        self._name, self._count = proof.name, count
+
+    def __call__(self, done: int) -> None:
+        """*done* are done."""
+        self.done = done
+        end = "" if done < self._count else "\n"
+        print(f"\r{self._name}: {done} {self._text}", end=end, file=sys.stderr, flush=True)
 
 
 def table(rows: list[tuple[Proof, int, int, float]], jobs: int) -> str:

@@ -26,7 +26,7 @@ QUICKSTART = ROOT / "scenarios" / "quickstart.yaml"
 CHUNK = 250
 
 _T = TypeVar("_T")
-Run = Callable[[int, int, Callable[[int], None]], list[str]]
+Run = Callable[[int, int, Callable[[int], None], Callable[[], bool]], list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,8 @@ class Proof:
     Args:
         unit: what is counted, in the plural.
         full: how many `make proof` runs; CI runs a tenth.
-        run: given a count, the jobs at a time and whom to tell of progress, returns a text for each mismatch.
+        run: given a count, the jobs at a time, whom to tell how many are done and whom to ask whether to stop there,
+            returns a text for each mismatch.
     """
 
     name: str
@@ -50,11 +51,15 @@ class Proof:
         return -(-self.full // 10)
 
 
-def fly_pairs(scenario: Path, seeds: int, jobs: int, told: Callable[[int], None], first: int = 0) -> list[str]:
+def fly_pairs(
+    scenario: Path, seeds: int, jobs: int, told: Callable[[int], None], stopping: Callable[[], bool], first: int = 0
+) -> list[str]:
     """Fly *seeds* seeds twice each, from seed *first* on; return the story of each that differs."""
     orders = orders_of([scenario], None, f"{first}..{first + seeds - 1}", "pyevm", None, [], None)
     differing = []
-    for done, pair in enumerate(verify(orders, jobs), 1):
+    for done, pair in enumerate(verify(orders, jobs, stopping), 1):
+        if stopping():
+            break
         told(done)
         if not pair.equal:
             differing.append(story(pair))
@@ -73,9 +78,9 @@ def _order_of_programs(seeds: range) -> list[str]:
     return found
 
 
-def _callback_order(count: int, jobs: int, told: Callable[[int], None]) -> list[str]:
+def _callback_order(count: int, jobs: int, told: Callable[[int], None], stopping: Callable[[], bool]) -> list[str]:
     chunks = [range(at, min(at + CHUNK, count)) for at in range(0, count, CHUNK)]
-    return _in_processes(_order_of_programs, chunks, jobs, lambda done: told(min(done * CHUNK, count)))
+    return _in_processes(_order_of_programs, chunks, jobs, lambda done: told(min(done * CHUNK, count)), stopping)
 
 
 def _replayed(number: int) -> list[str]:
@@ -86,18 +91,25 @@ def _replayed(number: int) -> list[str]:
     return []
 
 
-def _mainnet(count: int, jobs: int, told: Callable[[int], None]) -> list[str]:
-    return _in_processes(_replayed, sorted(FORKS)[:count], jobs, told)
+def _mainnet(count: int, jobs: int, told: Callable[[int], None], stopping: Callable[[], bool]) -> list[str]:
+    return _in_processes(_replayed, sorted(FORKS)[:count], jobs, told, stopping)
 
 
 def _in_processes(
-    function: Callable[[_T], list[str]], items: Iterable[_T], jobs: int, told: Callable[[int], None]
+    function: Callable[[_T], list[str]],
+    items: Iterable[_T],
+    jobs: int,
+    told: Callable[[int], None],
+    stopping: Callable[[], bool],
 ) -> list[str]:
     found = []
     with ProcessPoolExecutor(jobs) as pool:
         for done, mismatches in enumerate(pool.map(function, items), 1):
             told(done)
             found += mismatches
+            if stopping():
+                pool.shutdown(wait=False, cancel_futures=True)
+                break
     return found
 
 
