@@ -19,10 +19,11 @@ from tests.proof.proofs import CALLBACK_ORDER, PROOFS, Proof
 HEAD = """\
 # Proof
 
-Printed by `make proof`; CI runs a fixed tenth of each, and at least one case. In the first three lines each seed flies
-twice, in separate processes with another size of environment, working folder, time zone and libc tuning (`windtunnel
-verify`): a mismatch is a seed whose two digests differ. The digest covers every event, every block, the order of every
-turn of the bot's loops, every byte it sends and every draw of chance ([sim/record.py](../sim/record.py)).
+Printed by `make proof`; CI runs a fixed tenth of each, and at least one case. Where a line speaks of two flights, each
+seed flies twice, in separate processes with another size of environment, working folder, time zone and libc tuning
+(`windtunnel verify`): a mismatch is a seed whose two digests differ. The digest covers every event, every block, the
+order of every turn of the bot's loops, every byte it sends and every draw of chance
+([sim/record.py](../sim/record.py)).
 
 - *Torture program*: [tests/zoo/torture.py](../tests/zoo/torture.py), web3.py over HTTP and WebSocket with
   subscriptions, aiohttp sessions, websockets, threads with locks and queues, timeouts that race replies, cancellations,
@@ -49,6 +50,9 @@ def main() -> int:
     )
     options = parser.parse_args()
     rows, failed = [], False
+    for python in options.interpreter:
+        rows.append(elsewhere(python, options.full, options.jobs))
+        failed = failed or bool(rows[-1][2])
     stop = threading.Event()
     signal.signal(signal.SIGINT, lambda *_: stop.set())
     for proof in (each for each in PROOFS if options.only in each.name):
@@ -58,9 +62,6 @@ def main() -> int:
         rows.append((proof, progress.done, len(mismatches), time.monotonic() - began_s))
         failed = failed or bool(mismatches)
         print(*mismatches, sep="\n", file=sys.stderr)
-    for python in options.interpreter:
-        rows.append(elsewhere(python, options.full, options.jobs))
-        failed = failed or bool(rows[-1][2])
     page = f"{HEAD}\n{table(rows, options.jobs)}"
     print(page)
     if options.write is not None:

@@ -115,9 +115,9 @@ def _in_processes(
 
 CALLBACK_ORDER = Proof("callback order of stock asyncio, at three costs", "programs", 10_000, _callback_order)
 PROOFS = (
-    Proof("torture program, two flights a seed", "seeds", 1000, partial(fly_pairs, TORTURE)),
     Proof("quickstart, two flights a seed", "seeds", 50, partial(fly_pairs, QUICKSTART)),
     Proof("smoke, two flights a seed", "seeds", 20, partial(fly_pairs, SMOKE)),
     CALLBACK_ORDER,
     Proof("mainnet blocks replayed", "blocks", len(FORKS), _mainnet),
+    Proof("torture program, two flights a seed", "seeds", 1000, partial(fly_pairs, TORTURE)),
 )
