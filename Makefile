@@ -54,7 +54,7 @@ peers:  ## measure other simulators' loops beside ours, in build/peers; most nee
 	.ci/install-locked build/peers/bin/python requirements-peers.lock $(CACHE)/wheels
 	PYTHONHASHSEED=0 build/peers/bin/python -m tests.bench --markdown $(ARGS) peers
 
-proof: setup  ## the long proofs in full; writes their table to docs/proof.md (an hour on two cores)
+proof: setup  ## the long proofs in full; writes their table to docs/proof.md (forty minutes on two cores)
 	$(BIN)/python -m tests.proof --full --write docs/proof.md $(ARGS)
 
 boundary: setup  ## write docs/boundary.md from the code

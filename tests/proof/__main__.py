@@ -19,8 +19,9 @@ from tests.proof.proofs import CALLBACK_ORDER, PROOFS, Proof
 HEAD = """\
 # Proof
 
-Printed by `make proof`; CI runs a fixed tenth of each, and at least one case. Where a line speaks of two flights, each
-seed flies twice, in separate processes with another size of environment, working folder, time zone and libc tuning
+Printed by `make proof` (`--interpreter` in ARGS for the other Pythons); CI runs a tenth of each or more.
+Where a line speaks of two flights, each seed flies twice, in separate processes with another size of environment,
+working folder, time zone and libc tuning
 (`windtunnel verify`): a mismatch is a seed whose two digests differ. The digest covers every event, every block, the
 order of every turn of the bot's loops, every byte it sends and every draw of chance
 ([sim/record.py](../sim/record.py)).
